@@ -1,0 +1,1 @@
+"""The core of torc: specs, the state machine, the service, the runner and the command line."""

@@ -1,0 +1,112 @@
+"""What an executor does: start commands with resources somewhere, and tell when they have ended."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from torc_core.problems import Problem
+
+
+class Capabilities(NamedTuple):
+    """What callers may rely on; the defaults promise nothing."""
+
+    runs_locally: bool = False
+    multi_node: bool = False
+    durable_handles: bool = False  # handles can be polled by another executor object, in another process
+    enforces_walltime: bool = False
+    enforces_memory: bool = False
+    reports_usage: bool = False
+    side_effect_free: bool = False
+    poll_interval_seconds: float = 5.0
+    max_batch: int = 100
+
+
+class Handle(NamedTuple):
+    """Names one started command; plain text, so that it survives a restart."""
+
+    executor: str
+    id: str
+
+
+class LaunchRequest(NamedTuple):
+    """One command to start. ``command`` is for bash; paths are absolute or relative to the caller's directory."""
+
+    key: str  # unique among the caller's requests: job and attempt
+    name: str
+    command: str
+    env: Mapping[str, str]  # the whole environment
+    stdout: str | None  # file, truncated; None discards
+    stderr: str | None  # the same path as stdout combines both
+    cwd: str | None = None  # None: the caller's
+    cpus: int = 1
+    memory_bytes: int = 0  # 0: not limited
+    gpu_ids: tuple[str, ...] = ()
+    nodes: int = 1
+    walltime_seconds: float | None = None
+    supports_termination: bool = False  # gets SIGTERM and time before SIGKILL
+
+
+class Observation(NamedTuple):
+    """What is known of a started command. ``state`` is queued, running, done or lost."""
+
+    state: str
+    exit_code: int | None = None  # set when done and not ended by a signal
+    signal: int | None = None  # set when done and ended by a signal
+    started_at: float | None = None  # seconds since 1970
+    ended_at: float | None = None
+    node: str | None = None
+    peak_memory_bytes: int | None = None
+    cpu_seconds: float | None = None
+    reason: str | None = None  # "timeout", "memory", "canceled" when the executor ended it
+
+
+class SubmitError(NamedTuple):
+    """A command that could not be started, with what was said."""
+
+    key: str
+    message: str
+
+
+class Executor(ABC):
+    """Starts commands. One object belongs to one runner; it is not shared between threads."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    def check(self) -> list[Problem]:
+        """Return what prevents use here (a missing program, say); no side effects."""
+        return []
+
+    @abstractmethod
+    def render(self, request: LaunchRequest) -> str:
+        """Return the exact text that would be run or submitted; no side effects."""
+
+    @abstractmethod
+    def submit(self, requests: Sequence[LaunchRequest]) -> list[Handle | SubmitError]:
+        """Start the commands, answering one by one in order; a failed one does not stop the others."""
+
+    @abstractmethod
+    def poll(self, handles: Collection[Handle]) -> dict[Handle, Observation]:
+        """Return what is known of each handle; an unknown one is ``lost``, not an exception."""
+
+    def wake_fd(self) -> int | None:
+        """Return a file descriptor that is readable while ``ended`` has something, or None: poll then."""
+        return None
+
+    def ended(self) -> list[tuple[Handle, Observation]]:
+        """Return the commands that have ended since the last call; only for executors with ``wake_fd``."""
+        return []
+
+    @abstractmethod
+    def cancel(self, handles: Collection[Handle], grace_seconds: float) -> None:
+        """End the commands with everything they started; twice is fine, as is one that has ended.
+
+        Requests with ``supports_termination`` get SIGTERM and, after the grace, SIGKILL; others SIGKILL at once.
+        Does not wait.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave nothing behind that needs this object; commands with durable handles go on."""

@@ -1,0 +1,179 @@
+"""What can be asked of a service: declared as methods, derived for records, listed here.
+
+An operation is its name, its route (method and path), its arguments with their place, its answer and its meaning. The
+local service, the remote client, the connections between them, the routes of a server and the documents all read it.
+"""
+
+import re
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
+
+from torc_core.records.record import RECORDS, Page, Record
+from torc_core.records.values import REQUIRED, Value, bare, reader
+
+P = ParamSpec("P")
+T = TypeVar("T")
+PAGE = {"offset": int, "limit": int}
+SORT = {"sort_by": str, "reverse_sort": bool}
+
+
+class Parameter(NamedTuple):
+    """One argument of an operation and where it travels."""
+
+    name: str
+    type: Any
+    place: str  # path, query or body
+    default: Any = REQUIRED
+
+
+class Operation(NamedTuple):
+    """One operation; ``call`` carries it out on a service with arguments by name."""
+
+    name: str
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...]
+    answer: Any
+    doc: str
+    tag: str
+    call: Callable[[Any, dict[str, Any]], Any]
+    record: type[Record] | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing changes; every other operation is one transaction."""
+        return self.method == "GET"
+
+    def read_arguments(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Check arguments as they came over a connection; raises Invalid naming every problem."""
+        from torc_core.records.values import raise_problems
+
+        problems: list[Any] = []
+        arguments = {}
+        for parameter in self.parameters:
+            found = given.get(parameter.name)
+            if found is not None:
+                arguments[parameter.name] = self._read(parameter, found, problems)
+            elif parameter.default is REQUIRED:
+                problems.append(_missing(parameter.name))
+        raise_problems(self.name, problems)
+        return arguments
+
+    def _read(self, parameter: Parameter, found: Any, problems: list[Any]) -> Any:
+        kind = parameter.type
+        if parameter.place == "body" and self.method == "PUT" and self.record is not None:
+            return self.record.read_changes(found)
+        return reader(kind)(found, (None, parameter.name), problems)
+
+
+def _missing(name: str) -> Any:
+    from torc_core.problems import Problem
+
+    return Problem("missing", f"{name!r} is required, but missing", (name,))
+
+
+def operation(method: str, path: str, tag: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Declare a service method as an operation; its body is its docstring, calling it ends in ``perform``."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        declared = _declared(function, method, path, tag)
+        names = [p.name for p in declared.parameters]
+
+        def method_body(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return self.perform(declared, dict(zip(names, args, strict=False), **kwargs))
+
+        method_body.__name__, method_body.__doc__ = function.__name__, function.__doc__
+        method_body.operation = declared  # type: ignore[attr-defined]
+        return method_body  # type: ignore[return-value]
+
+    return decorate
+
+
+def _declared(function: Any, method: str, path: str, tag: str) -> Operation:
+    code, hints = function.__code__, dict(function.__annotations__)
+    answer = hints.pop("return")
+    names = code.co_varnames[1 : code.co_argcount]
+    defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
+    in_path = re.findall(r"{(\w+)}", path)
+    parameters = tuple(
+        Parameter(n, bare(hints[n]), _place(n, hints[n], in_path), defaults.get(n, REQUIRED)) for n in names
+    )
+    name = function.__name__
+    return Operation(
+        name, method, path, parameters, answer, function.__doc__ or "", tag,
+        lambda service, arguments: getattr(service, name)(**arguments),
+    )  # fmt: skip
+
+
+def _place(name: str, kind: Any, in_path: list[str]) -> str:
+    if name in in_path:
+        return "path"
+    kind = bare(kind)
+    return "body" if name == "body" or (isinstance(kind, type) and issubclass(kind, Value)) else "query"
+
+
+def derived(kind: type[Record], delete_answer: Any) -> list[Operation]:
+    """Return the operations that a kind of record has by rule."""
+    plural, singular = kind.PLURAL, kind.SINGULAR
+    flat, single = f"/{plural}", f"/{plural}/{{id}}"
+    item, body = Parameter("id", int, "path"), Parameter("body", kind, "body")
+    is_part = "workflow_id" in kind.FIELDS
+    parent = (Parameter("workflow_id", int, "query"),) if is_part else ()
+    asked = PAGE | SORT | {f.name: f.type for f in kind.FILTERS.values()}
+    query = tuple(Parameter(n, t, "query", None) for n, t in asked.items())
+    rules: dict[str, tuple[str, str, str, tuple[Parameter, ...], Any, Callable[[Any, dict[str, Any]], Any]]] = {
+        "create": (f"create_{singular}", "POST", flat, (body,), kind,
+                   lambda service, args: service.create(args["body"])),
+        "get": (f"get_{singular}", "GET", single, (item,), kind,
+                lambda service, args: service.get(kind, args["id"])),
+        "find": (f"list_{plural}", "GET", flat, parent + query, Page[kind],  # type: ignore[valid-type]
+                 lambda service, args: service.find(kind, **args)),
+        "update": (f"update_{singular}", "PUT", single, (item, body), kind,
+                   lambda service, args: service.update(kind, args["id"], args["body"])),
+        "delete": (f"delete_{singular}", "DELETE", single, (item,), kind,
+                   lambda service, args: service.delete(kind, args["id"])),
+        "delete_all": (f"delete_all_{plural}", "DELETE", flat, parent, delete_answer,
+                       lambda service, args: service.delete_all(kind, args["workflow_id"])),
+    }  # fmt: skip
+    made = []
+    for verb in kind.VERBS:
+        name, method, path, parameters, answer, call = rules[verb]
+        doc = f"{verb.replace('_', ' ').capitalize()}: {kind.__doc__}"
+        made.append(Operation(name, method, path, parameters, answer, doc, plural, call, kind))
+    return made
+
+
+def all_operations(service: type, delete_answer: Any) -> dict[str, Operation]:
+    """Return every operation by name: those derived from records and those declared on ``service``."""
+    found = {op.name: op for kind in RECORDS.values() for op in derived(kind, delete_answer)}
+    for member in vars(service).values():
+        declared = getattr(member, "operation", None)
+        if declared is not None:
+            found[declared.name] = declared
+    return found
+
+
+def shaped(kind: Any, data: Any) -> Any:
+    """Return decoded JSON as the declared answer; it is trusted, since a service made it."""
+    kind = bare(kind)
+    origin = get_origin(kind)
+    if origin is Page:
+        item = get_args(kind)[0]
+        return Page([shaped(item, d) for d in data["items"]], data["total_count"], data["offset"])
+    if origin is list:
+        return data and [shaped(get_args(kind)[0], item) for item in data]
+    if data is None or kind is NoneType:
+        return None
+    if isinstance(kind, type) and issubclass(kind, Value):
+        for f in kind.FIELDS.values():
+            if _needs_shape(f.type) and data.get(f.name) is not None:
+                data[f.name] = shaped(f.type, data[f.name])
+        return kind.of(data)
+    return kind(data) if hasattr(kind, "number") else data
+
+
+def _needs_shape(kind: Any) -> bool:
+    if get_origin(kind) is list:
+        return _needs_shape(get_args(kind)[0])
+    return isinstance(kind, type) and (issubclass(kind, Value) or hasattr(kind, "number"))

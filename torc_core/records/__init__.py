@@ -1,0 +1,1 @@
+"""Resources and the values they exchange, each declared once."""

@@ -1,0 +1,241 @@
+"""The resources of a workflow, each said once: tables, verbs, wire shape, filters and columns follow from here."""
+
+from torc_core.records.record import Filter, Record, WorkflowPart
+from torc_core.records.values import Json, Value, at_least, field
+from torc_core.status import JobStatus
+from torc_core.units import parse_duration, parse_memory
+
+
+class Workflow(
+    Record,
+    plural="workflows",
+    verbs="create get find update delete",
+    filters=(Filter("description", str, "contains", "description"),),
+):
+    """A graph of jobs with everything they share."""
+
+    name: str = field("need not be unique", filter=True)
+    user: str = field("the owner", default="", filter=True)
+    description: str | None = None
+    timestamp: str | None = field("creation, UTC with milliseconds", default=None, read_only=True)
+    project: str | None = field("free text for grouping", default=None)
+    metadata: Json = None
+    compute_node_expiration_buffer_seconds: int | None = None
+    compute_node_wait_for_new_jobs_seconds: int = field("idle time after which a runner leaves", default=90)
+    compute_node_ignore_workflow_completion: bool = False
+    compute_node_wait_for_healthy_database_minutes: int = 20
+    compute_node_min_time_for_new_jobs_seconds: int = 300
+    resource_monitor_config: Json = None
+    slurm_defaults: Json = None
+    execution_config: Json = None
+    use_pending_failed: bool = False
+    enable_ro_crate: bool | None = None
+    env: dict[str, str] | None = field("exported to every job; a job's own wins", default=None)
+    dynamic_jobs: Json = None
+    access_groups: list[str] | None = None
+    submission_directory: str | None = field("where it was created; relative paths start there", default=None)
+    run_id: int = field("raised by every initialization", default=0, read_only=True)
+    is_canceled: bool = field(default=False, read_only=True)
+    is_archived: bool = field(default=False, read_only=True, filter=True)
+
+
+class File(
+    WorkflowPart,
+    plural="files",
+    filters=(
+        Filter("produced_by_job_id", int, "listed_by", "jobs.output_file_ids"),
+        Filter("is_output", bool, "listed", "jobs.output_file_ids"),
+    ),
+):
+    """An input or output; shared files between jobs make dependencies."""
+
+    name: str = field("unique in its workflow", filter=True)
+    path: str = field("as written; relative to the submission directory", filter=True)
+    st_mtime: float | None = field("seconds since 1970, null when unknown", default=None, cleared_by_null=True)
+    identifier: str | None = field("provenance identifier", default=None)
+
+
+class UserData(
+    WorkflowPart,
+    plural="user_data",
+    singular="user_data",
+    filters=(
+        Filter("name", str, "contains", "name"),
+        Filter("consumer_job_id", int, "listed_by", "jobs.input_user_data_ids"),
+        Filter("producer_job_id", int, "listed_by", "jobs.output_user_data_ids"),
+    ),
+):
+    """JSON that jobs hand to each other."""
+
+    name: str = field("unique in its workflow")
+    data: Json = field("any JSON; null means that there is none yet", default=None, cleared_by_null=False)
+    is_ephemeral: bool = field("forgotten at the next run", default=False, filter=True)
+
+
+class ResourceRequirements(
+    WorkflowPart,
+    plural="resource_requirements",
+    singular="resource_requirements",
+    filters=(
+        Filter("job_id", int, "named_by", "jobs.resource_requirements_id"),
+        Filter("runtime", int, "seconds", "runtime"),
+    ),
+):
+    """What a job needs while it runs."""
+
+    name: str = field("unique in its workflow", filter=True)
+    num_cpus: int = field(default=1, filter=True)
+    num_gpus: int = field(default=0, filter=True)
+    num_nodes: int = field(default=1, filter=True)
+    memory: str = field("like 512m or 4g, binary units", default="1m", filter=True, check=parse_memory)
+    runtime: str = field("ISO 8601", default="PT1M", check=parse_duration)
+
+
+class FailureHandler(WorkflowPart, plural="failure_handlers", verbs="create get find delete"):
+    """What to do when a job fails."""
+
+    name: str = field("unique in its workflow")
+    rules: Json = field("a list of rules, first match wins", default=None)
+
+
+class SlurmScheduler(WorkflowPart, plural="slurm_schedulers"):
+    """How to ask Slurm for nodes."""
+
+    name: str | None = None
+    account: str = field()
+    nodes: int = 1
+    walltime: str = "01:00:00"
+    gres: str | None = None
+    mem: str | None = None
+    ntasks_per_node: int | None = None
+    partition: str | None = None
+    qos: str | None = None
+    tmp: str | None = None
+    extra: str | None = None
+    serialize_allocations: bool = False
+
+
+class Job(
+    WorkflowPart,
+    plural="jobs",
+    filters=(
+        Filter("needs_file_id", int, "has", "input_file_ids"),
+        Filter("upstream_job_id", int, "downstream", ""),
+        Filter("active_compute_node_id", int, "equal", "compute_node_id"),
+        Filter("include_relationships", bool, "with", default=False),
+    ),
+    indexes=("workflow_id, status",),
+):
+    """One command, with what it needs and what it waits for."""
+
+    name: str = field("unique in its workflow", filter=True)
+    command: str = field("run by bash")
+    invocation_script: str | None = field("put before the command", default=None)
+    status: JobStatus = field(default=JobStatus.UNINITIALIZED, filter=True)
+    priority: int = field("higher goes first", default=0, check=at_least(0))
+    cancel_on_blocking_job_failure: bool = True
+    supports_termination: bool = field("gets SIGTERM and time before SIGKILL", default=False)
+    attempt_id: int = field("1 for the first try of a run", default=1, read_only=True)
+    depends_on_job_ids: list[int] | None = field(default=None, links="jobs")
+    input_file_ids: list[int] | None = field(default=None, links="files")
+    output_file_ids: list[int] | None = field(default=None, links="files")
+    input_user_data_ids: list[int] | None = field(default=None, links="user_data")
+    output_user_data_ids: list[int] | None = field(default=None, links="user_data")
+    resource_requirements_id: int | None = field(default=None, refers="resource_requirements")
+    failure_handler_id: int | None = field(default=None, refers="failure_handlers")
+    scheduler_id: int | None = field("a Slurm scheduler; null lets any runner take it", default=None)
+    env: dict[str, str] | None = field("its own variables", default=None)
+    labels: list[str] | None = field("only runners that offer all of them take it", default=None)
+    stdio: Json = field("how its streams are kept; overrides the workflow's", default=None)
+    compute_node_id: int | None = field("the runner that holds it", default=None, read_only=True)
+    start_time: str | None = field("of the running attempt, UTC", default=None, read_only=True)
+    origin: str | None = field("retry or spawn; null for declared jobs", default=None, read_only=True)
+    input_hash: str | None = field("of what it was initialized with", default=None, internal=True)
+
+
+class Result(
+    WorkflowPart,
+    plural="results",
+    filters=(Filter("all_runs", bool, "unless", "is_latest", default=False),),
+    unique=("job_id", "run_id", "attempt_id"),
+    indexes=("workflow_id, is_latest",),
+):
+    """How one attempt of a job ended."""
+
+    job_id: int = field(refers="jobs", filter=True)
+    run_id: int = field(filter=True)
+    attempt_id: int = 1
+    compute_node_id: int = field(default=0, filter=True)
+    return_code: int = field("128 + n when signal n ended it; -128 when nobody saw it end", filter=True)
+    status: JobStatus = field(filter=True)
+    exec_time_minutes: float = field()
+    completion_time: str = field("UTC")
+    peak_memory_bytes: int | None = None
+    avg_memory_bytes: int | None = None
+    peak_cpu_percent: float | None = None
+    avg_cpu_percent: float | None = None
+    reason: str | None = field("why it ended so, when that is known", default=None)
+    is_latest: bool = field(default=False, internal=True)
+
+
+class Event(
+    WorkflowPart,
+    plural="events",
+    filters=(
+        Filter("category", str, "inside", "data.category"),
+        Filter("after_timestamp", int, "after", "timestamp"),
+    ),
+):
+    """Something that happened; kept."""
+
+    timestamp: int = field("ms since 1970, the service's clock", default=0, read_only=True)
+    data: Json = field()
+
+
+class ComputeNode(WorkflowPart, plural="compute_nodes"):
+    """One runner process on one machine."""
+
+    hostname: str = field(filter=True)
+    pid: int = field()
+    start_time: str = field("UTC")
+    duration_seconds: float | None = None
+    is_active: bool | None = field(default=None, filter=True)
+    num_cpus: int = field()
+    memory_gb: float = field("GiB")
+    num_gpus: int = field()
+    num_nodes: int = 1
+    time_limit: str | None = None
+    end_time: str | None = None
+    scheduler_config_id: int | None = None
+    compute_node_type: str = field("local or slurm", default="local")
+    scheduler: Json = None
+    labels: list[str] | None = None
+
+
+class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find"):
+    """Something to do when something happens."""
+
+    trigger_type: str = field()
+    action_type: str = field("run_commands or schedule_nodes")
+    action_config: Json = field()
+    job_ids: list[int] | None = None
+    trigger_count: int = field(default=0, read_only=True)
+    required_triggers: int = field(default=1, read_only=True)
+    executed: bool = field(default=False, read_only=True)
+    executed_at: str | None = field(default=None, read_only=True)
+    executed_by: int | None = field(default=None, read_only=True)
+    persistent: bool = False
+    is_recovery: bool = False
+
+
+class NodeResources(Value, wire="ComputeNodesResources"):
+    """What a runner has free, per node."""
+
+    id: int | None = None
+    num_cpus: int = field()
+    memory_gb: float = field("GiB")
+    num_gpus: int = 0
+    num_nodes: int = 1
+    time_limit: str | None = field("ISO 8601; longer jobs are not given", default=None)
+    scheduler_config_id: int | None = None
+    labels: list[str] | None = None

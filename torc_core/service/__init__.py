@@ -1,0 +1,1 @@
+"""The one interface to workflows, in process and over a connection."""

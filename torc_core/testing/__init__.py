@@ -1,0 +1,1 @@
+"""Suites and tools for authors of plugins."""
