@@ -95,6 +95,10 @@ class Executor(ABC):
         """Return a file descriptor that is readable while ``ended`` has something, or None: poll then."""
         return None
 
+    def deadline(self) -> float | None:
+        """Return when ``ended`` wants to be called though nothing has ended (``time.monotonic()``), or None."""
+        return None
+
     def ended(self) -> list[tuple[Handle, Observation]]:
         """Return the commands that have ended since the last call; only for executors with ``wake_fd``."""
         return []

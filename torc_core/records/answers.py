@@ -134,6 +134,7 @@ class Tick(Value):
     limit: int = field("give at most so many jobs", default=0)
     room: NodeResources | None = field("give only what fits together; null: whatever comes", default=None)
     strict_scheduler_match: bool = False
+    resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
 
 
 class TickAnswer(Value):
@@ -174,6 +175,26 @@ class Initialized(Value):
     message: str = field()
     run_id: int = field()
     counts: Json = field("jobs by status")
+
+
+class FileTimes(Value):
+    """What the caller found on its disk."""
+
+    st_mtimes: Json = field("modification time by file id, null for a file that is not there", default=None)
+
+
+class BegunRun(Value):
+    """What a new run starts from, or (dry run) would start from."""
+
+    workflow_id: int = field()
+    run_id: int = field()
+    safe: bool = field("nothing stands in the way")
+    missing_input_files: list[str] = field("paths that must exist and do not")
+    missing_user_data: list[str] = field("names of data that must have a value and have none")
+    existing_output_files: list[str] = field("paths that jobs of this run will write and that exist already")
+    changed_files: list[str] = field("paths that changed since the last run")
+    rerun_jobs: list[str] = field("names of finished jobs that run again")
+    jobs_by_status: Json = field("all eleven statuses", default=None)
 
 
 class JobIds(Value, wire="ListJobIdsResponse"):

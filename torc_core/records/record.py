@@ -132,24 +132,25 @@ def loader(f: Field) -> Callable[[Any], Any] | None:
     return lambda text: value_kind.of(json.loads(text))
 
 
-def row_reader(kind: type[R]) -> Callable[[tuple[Any, ...]], R]:
+def row_reader(kind: type[R], with_links: bool = True) -> Callable[[tuple[Any, ...]], R]:
     """Return the function that makes a record of a row with all loaded columns; written out once per kind."""
-    reader: Callable[[tuple[Any, ...]], R] | None = kind.__dict__.get("_row_reader")
+    name = "_row_reader" if with_links else "_plain_row_reader"
+    reader: Callable[[tuple[Any, ...]], R] | None = kind.__dict__.get(name)
     if reader is None:
         parts: list[str] = []
         known: dict[str, Any] = {"of": kind.of}
-        for i, f in enumerate(loaded_fields(kind)):
+        for i, f in enumerate(loaded_fields(kind, with_links)):
             load, text = loader(f), f"row[{i}]"
             if load is not None:
                 known[f"load{i}"] = load
                 text = f"None if {text} is None else load{i}({text})"
             parts.append(f"{f.name!r}: {text}")
         reader = eval(f"lambda row: of({{{', '.join(parts)}}})", known)  # noqa: S307  (our own field names)
-        kind._row_reader = reader  # type: ignore[attr-defined]
+        setattr(kind, name, reader)
     assert reader is not None
     return reader
 
 
-def loaded_fields(kind: type[Record]) -> list[Field]:
-    """Return the fields that reading a record loads: all but the internal ones."""
-    return [f for f in kind.FIELDS.values() if not f.internal]
+def loaded_fields(kind: type[Record], with_links: bool = True) -> list[Field]:
+    """Return the fields that reading a record loads: all but the internal ones, and links only when wanted."""
+    return [f for f in kind.FIELDS.values() if not f.internal and (with_links or not f.links)]

@@ -46,6 +46,7 @@ class File(
         Filter("produced_by_job_id", int, "listed_by", "jobs.output_file_ids"),
         Filter("is_output", bool, "listed", "jobs.output_file_ids"),
     ),
+    unique=("workflow_id", "name"),
 ):
     """An input or output; shared files between jobs make dependencies."""
 
@@ -64,6 +65,7 @@ class UserData(
         Filter("consumer_job_id", int, "listed_by", "jobs.input_user_data_ids"),
         Filter("producer_job_id", int, "listed_by", "jobs.output_user_data_ids"),
     ),
+    unique=("workflow_id", "name"),
 ):
     """JSON that jobs hand to each other."""
 
@@ -80,6 +82,7 @@ class ResourceRequirements(
         Filter("job_id", int, "named_by", "jobs.resource_requirements_id"),
         Filter("runtime", int, "seconds", "runtime"),
     ),
+    unique=("workflow_id", "name"),
 ):
     """What a job needs while it runs."""
 
@@ -91,7 +94,9 @@ class ResourceRequirements(
     runtime: str = field("ISO 8601", default="PT1M", check=parse_duration)
 
 
-class FailureHandler(WorkflowPart, plural="failure_handlers", verbs="create get find delete"):
+class FailureHandler(
+    WorkflowPart, plural="failure_handlers", verbs="create get find delete", unique=("workflow_id", "name")
+):
     """What to do when a job fails."""
 
     name: str = field("unique in its workflow")
@@ -124,6 +129,7 @@ class Job(
         Filter("active_compute_node_id", int, "equal", "compute_node_id"),
         Filter("include_relationships", bool, "with", default=False),
     ),
+    unique=("workflow_id", "name"),
     indexes=("workflow_id, status",),
 ):
     """One command, with what it needs and what it waits for."""
@@ -150,7 +156,7 @@ class Job(
     compute_node_id: int | None = field("the runner that holds it", default=None, read_only=True)
     start_time: str | None = field("of the running attempt, UTC", default=None, read_only=True)
     origin: str | None = field("retry or spawn; null for declared jobs", default=None, read_only=True)
-    input_hash: str | None = field("of what it was initialized with", default=None, internal=True)
+    input_hash: str | None = field("of what its last attempt was given", default=None, internal=True)
 
 
 class Result(

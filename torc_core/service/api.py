@@ -12,8 +12,7 @@ from torc_core.errors import Unsupported
 from torc_core.operations import Operation, all_operations, operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
-from torc_core.records.resources import Job, NodeResources, Result
-from torc_core.records.values import Json
+from torc_core.records.resources import Job, NodeResources, Result, Workflow
 from torc_core.status import JobStatus
 
 R = TypeVar("R", bound=Record)
@@ -111,16 +110,16 @@ class Service:
         """Count the jobs by status, with run times and runners."""
 
     @operation("PUT", "/workflows/{id}/cancel", "workflows")
-    def cancel_workflow(self, id: int) -> Json:
+    def cancel_workflow(self, id: int) -> Workflow:
         """Cancel running and pending jobs; hand out no more."""
 
     @operation("POST", "/workflows/{id}/archive", "workflows")
-    def archive_workflow(self, id: int, is_archived: bool = True) -> Json:
+    def archive_workflow(self, id: int, is_archived: bool = True) -> Workflow:
         """Hide a finished workflow from lists, or show it again."""
 
     @operation("POST", "/workflows/{id}/reset_status", "workflows")
-    def reset_workflow_status(self, id: int, force: bool = False) -> Json:
-        """Clear canceled and archived; refused while something runs unless forced."""
+    def reset_workflow_status(self, id: int, force: bool = False) -> Workflow:
+        """Clear canceled and archived and raise the run id; refused while something runs unless forced."""
 
     @operation("GET", "/workflows/{id}/is_complete", "workflows")
     def is_workflow_complete(self, id: int) -> a.Completeness:
@@ -134,10 +133,20 @@ class Service:
     def initialize_jobs(
         self, id: int, only_uninitialized: bool = False, clear_ephemeral_user_data: bool = False
     ) -> a.Initialized:
-        """Begin a run: raise the run id, make dependencies of files and data, mark jobs blocked or ready."""
+        """Mark jobs blocked or ready by their dependencies, for the present run id."""
+
+    @operation("POST", "/workflows/{id}/begin_run", "workflows")
+    def begin_run(
+        self, id: int, found: a.FileTimes, again: bool = False, force: bool = False, dry_run: bool = False
+    ) -> a.BegunRun:
+        """Begin a run: check files and data, raise the run id, initialize all jobs.
+
+        ``again`` keeps what has ended and still holds: only changed, failed and unfinished work runs. ``force`` goes on
+        without input files that are missing.
+        """
 
     @operation("POST", "/workflows/{id}/tick", "workflows")
-    def tick(self, id: int, turn: a.Tick) -> a.TickAnswer:
+    def tick(self, id: int, report: a.Tick) -> a.TickAnswer:
         """Take what a runner reports and give it the next jobs, in one transaction."""
 
     @operation("GET", "/workflows/{id}/changes", "workflows")

@@ -1,0 +1,83 @@
+"""The hooks that plugins implement. ``plugins.md`` explains each with an example; ``plugins.py`` calls them.
+
+Every hook is called by keyword with what its implementation lists; an implementation may leave arguments out. Two kinds:
+collect (all answers are joined; a failing plugin's part is dropped and reported) and amend (the argument is changed in
+place, nothing is returned; a failure ends the operation with the plugin's name).
+"""
+
+# mypy: disable-error-code="empty-body"
+# A specification is its signature and its words.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from torc_core.contracts.provider import Provider
+    from torc_core.problems import Problem
+    from torc_core.spec.plan import Plan
+
+PROJECT = "torc"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin as the implementation of the hook it is named after."""
+
+
+@hookspec
+def torc_register_spec_formats() -> list[Provider]:
+    """Offer spec formats: targets are subclasses of SpecFormat, ``suffixes`` says which files they are for.
+
+    Called once, when a spec is read or written and no built-in format answers, or all are listed.
+    Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_register_executors() -> list[Provider]:
+    """Offer executors: targets are subclasses of Executor, made without arguments.
+
+    Called once, when an executor is asked for that is not built in, or all are listed.
+    Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_register_storage() -> list[Provider]:
+    """Offer storages: targets are subclasses of Storage, the name is the scheme of their locations without the colon.
+
+    Called once, when a location is opened whose scheme is not built in, or all are listed.
+    Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_register_commands() -> list[Provider]:
+    """Offer commands of ``torc``: targets are click commands or groups, the summary is their line in the help.
+
+    Called once, when a command is not built in, and for the list of commands.
+    Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_modify_spec(spec: dict[str, Any], source: str, settings: Mapping[str, Any]) -> None:
+    """Change a spec, in place, after it was parsed and before it is checked and expanded.
+
+    ``spec`` has the field names of specs, whatever its format was. ``source`` is the file as the user named it, ``-``
+    for standard input. ``settings`` is the table ``[plugins.<name>]`` of the configuration, empty when there is none.
+    Kind: amend. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_validate_spec(plan: Plan, settings: Mapping[str, Any]) -> list[Problem]:
+    """Return problems of a spec after expansion, in dry runs too; an error prevents the workflow.
+
+    ``plan`` holds every job, file and requirement and must not be changed; a problem whose ``path`` is the ``path`` of
+    a job is shown with the line and column of that job. ``settings`` as in ``torc_modify_spec``.
+    Kind: collect. Since: 0.1.
+    """

@@ -1,0 +1,265 @@
+"""What plugins offer, by kind and name, and the rules they add to specs; failing plugins are skipped and reported.
+
+Built-in plugins answer first. Other people's are looked for and imported only when a name is not built in, when all are
+listed, or when a spec is read, because their rules apply to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torc_core.contracts.provider import Provider, load_target, told
+from torc_core.errors import NotFound, PluginError
+from torc_core.plugin_loading import ACTIVE, BROKEN, DISABLED, Plugin, PluginLoader
+from torc_core.problems import Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from torc_core.config import Config
+    from torc_core.contracts.executor import Executor
+    from torc_core.contracts.formats import SpecFormat
+    from torc_core.contracts.storage import Storage
+    from torc_core.spec.plan import Plan
+
+__all__ = ["ACTIVE", "BROKEN", "DISABLED", "Offer", "Plugin", "PluginHost", "amend_spec", "validate_plan"]
+
+FORMAT, EXECUTOR, STORAGE, COMMAND = "spec format", "executor", "storage", "command"
+REGISTRIES = {
+    FORMAT: ("torc_register_spec_formats", "torc_core.contracts.formats:SpecFormat"),
+    EXECUTOR: ("torc_register_executors", "torc_core.contracts.executor:Executor"),
+    STORAGE: ("torc_register_storage", "torc_core.contracts.storage:Storage"),
+    COMMAND: ("torc_register_commands", ""),  # what a command is, the command line knows
+}
+"""For each kind of provider, the hook that collects it and the class its targets are made from."""
+RULES = "spec rules"
+
+
+class Offer(NamedTuple):
+    """Something a plugin registered."""
+
+    kind: str
+    provider: Provider
+    plugin: Plugin
+
+    def load(self) -> Any:
+        """Import it and check that it is what its kind asks for; a PluginError names plugin, target and cause."""
+        found = self.provider.load(str(self.plugin))
+        contract = REGISTRIES[self.kind][1]
+        if not contract:
+            return found
+        base = load_target(contract)
+        where = f"{self.plugin}: {self.provider.target}"
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise PluginError(f"{where} is not a subclass of {base.__name__}", hint="plugins.md shows one")
+        missing = sorted(getattr(found, "__abstractmethods__", ()))
+        if missing:
+            raise PluginError(f"{where} lacks {', '.join(missing)}", hint=f"{base.__name__} says what each has to do")
+        return found
+
+
+class PluginHost:
+    """All plugins of one process. Cheap to make: nothing is looked for before it is needed."""
+
+    def __init__(
+        self,
+        *,
+        only: Collection[str] | None = None,
+        disabled: Collection[str] = (),
+        directory: str = "",
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        trace: bool = False,
+    ) -> None:
+        """``only`` (None: all) and ``disabled`` name plugins or their distributions; built-in ones always stay."""
+        self._loader = PluginLoader(only, disabled, directory, settings or {}, trace)
+        self._registries: dict[str, dict[str, Offer]] = {kind: {} for kind in REGISTRIES}
+        self._asked: set[tuple[str, str]] = set()  # kind and plugin
+        self.problems: list[Problem] = self._loader.problems
+        """What was skipped so far, and why; grows while plugins are used."""
+
+    @classmethod
+    def from_config(cls, config: Config) -> PluginHost:
+        """Make the host that the configuration describes."""
+        return cls(
+            only=config["plugins.only"],
+            disabled=config["plugins.disabled"],
+            directory=config["plugins.directory"] or "",
+            settings=config.plugin_settings,
+            trace=config["plugins.trace"],
+        )
+
+    # what plugins offer
+
+    def format_for(self, file_or_name: str) -> SpecFormat:
+        """Return the format of that name, or else the one for the ending of that file name; raises NotFound."""
+        for offers in self._stages(FORMAT):
+            offer = offers.get(file_or_name) or _by_suffix(offers.values(), file_or_name)
+            if offer is not None:
+                return _make_format(offer)
+        raise self._missing(FORMAT, file_or_name)
+
+    def formats(self) -> list[SpecFormat]:
+        """Return all formats, built-in ones first, in the order in which a file of unknown format is tried."""
+        made = []
+        for offer in self.offers(FORMAT):
+            try:
+                made.append(_make_format(offer))
+            except PluginError as exc:
+                self._loader.drop(offer.plugin, "plugin-import", str(exc))
+        return made
+
+    def executor(self, name: str) -> type[Executor]:
+        """Return the class of an executor; raises NotFound or PluginError."""
+        found: type[Executor] = self._find(EXECUTOR, name).load()
+        return found
+
+    def storage(self, location: str) -> type[Storage]:
+        """Return the class for a location like ``sqlite:jobs.db``, or for its scheme; raises NotFound or PluginError."""
+        found: type[Storage] = self._find(STORAGE, location.partition(":")[0]).load()
+        return found
+
+    def offers(self, kind: str) -> list[Offer]:
+        """Return everything of a kind; nothing is imported but the plugins' own modules."""
+        self._loader.search()
+        self._ask(kind)
+        return list(self._registries[kind].values())
+
+    # what plugins say to specs
+
+    def amend_spec(self, spec: dict[str, Any], source: str) -> None:
+        """Let plugins change a parsed spec in place; ``source`` is the file as named. The first failure is raised."""
+        hook = "torc_modify_spec"
+        self._loader.search()
+        for plugin, implementation in self._loader.implementations(hook):
+            answer = self._loader.call(hook, plugin, implementation, {"spec": spec, "source": source})
+            if answer is not None:
+                raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}", hint="It changes the spec in place")
+
+    def validate_plan(self, plan: Plan) -> list[Problem]:
+        """Return the problems that plugins see in a plan; a plugin that fails is a warning among them."""
+        hook = "torc_validate_spec"
+        problems: list[Problem] = []
+        self._loader.search()
+        for plugin, implementation in self._loader.implementations(hook):
+            try:
+                answer = self._loader.call(hook, plugin, implementation, {"plan": plan})
+                problems += _checked(answer, Problem, f"{plugin}: {hook}")
+            except PluginError as exc:
+                problems.append(self._loader.drop(plugin, "plugin-failed", str(exc)))
+        return problems
+
+    # health
+
+    def plugins(self) -> list[Plugin]:
+        """Return all plugins; those that cannot be imported or registered carry their ``error``."""
+        for kind in REGISTRIES:
+            self.offers(kind)
+        return [*self._loader.plugins, *self._loader.commands]
+
+    def offered_by(self, plugin: Plugin) -> list[Offer]:
+        """Return what a plugin has registered."""
+        return [offer for offers in self._registries.values() for offer in offers.values() if offer.plugin is plugin]
+
+    def kinds(self, plugin: Plugin) -> list[str]:
+        """Return what a plugin adds: names of registries, and ``spec rules``."""
+        kinds = {offer.kind for offer in self.offered_by(plugin)}
+        return sorted(kinds | ({RULES} if {"torc_modify_spec", "torc_validate_spec"} & set(plugin.hooks) else set()))
+
+    def check(self) -> list[Problem]:
+        """Import everything that plugins offer and return every problem there is."""
+        for plugin in self.plugins():
+            for offer in self.offered_by(plugin):
+                try:
+                    offer.load()
+                except PluginError as exc:
+                    self._loader.drop(plugin, "plugin-import", str(exc))
+        return self.problems
+
+    # how they are asked
+
+    def _stages(self, kind: str) -> Iterator[dict[str, Offer]]:
+        """Yield the registry of a kind: with the built-in plugins, then with all."""
+        self._loader.start()
+        if not self._loader.searched:
+            self._ask(kind)
+            yield self._registries[kind]
+            self._loader.search()
+        self._ask(kind)
+        yield self._registries[kind]
+
+    def _find(self, kind: str, name: str) -> Offer:
+        for offers in self._stages(kind):
+            if name in offers:
+                return offers[name]
+        raise self._missing(kind, name)
+
+    def _ask(self, kind: str) -> None:
+        """Collect what the loaded plugins offer of a kind, each once."""
+        hook = REGISTRIES[kind][0]
+        for plugin, implementation in self._loader.implementations(hook):
+            if (kind, plugin.name) in self._asked:
+                continue
+            self._asked.add((kind, plugin.name))
+            try:
+                answer = self._loader.call(hook, plugin, implementation, {})
+                providers = _checked(answer, Provider, f"{plugin}: {hook}")
+            except PluginError as exc:
+                self._loader.drop(plugin, "plugin-failed", str(exc))
+                continue
+            for provider in providers:
+                self._add(Offer(kind, provider, plugin))
+        if kind == COMMAND:
+            for plugin in self._loader.commands:
+                if plugin.state == ACTIVE and (COMMAND, f"command {plugin.name}") not in self._asked:
+                    self._asked.add((COMMAND, f"command {plugin.name}"))
+                    self._add(Offer(kind, Provider(plugin.name, plugin.target), plugin))
+
+    def _add(self, offer: Offer) -> None:
+        registry = self._registries[offer.kind]
+        same = registry.get(offer.provider.name)
+        if same is None:
+            registry[offer.provider.name] = offer
+            return
+        what = f'{offer.kind} "{offer.provider.name}" of {offer.plugin} is also offered by {same.plugin}, which is used'
+        self._loader.drop(offer.plugin, "plugin-duplicate", what)
+
+    def _missing(self, kind: str, name: str) -> NotFound:
+        """Return the error for a name nobody offers, with the failures of those who might have."""
+        broken = [plugin.error for plugin in self.plugins() if plugin.error]
+        known = [offer.provider.name for offer in self.offers(kind)]
+        nearest = did_you_mean(name, known)
+        message = f'{kind} "{name}" is not available' + (f": {'; '.join(broken)}" if broken else "")
+        return NotFound(message, hint=f"{nearest} Available: {', '.join(known)}".strip())
+
+
+def amend_spec(host: PluginHost, data: dict[str, Any], source: str = "-") -> None:
+    host.amend_spec(data, source)
+
+
+def _by_suffix(offers: Collection[Offer], file: str) -> Offer | None:
+    """Return the offer with the longest suffix that ``file`` ends in, whatever the case."""
+    lowered = file.lower()
+    fitting = [(len(s), offer) for offer in offers for s in offer.provider.suffixes if lowered.endswith(s)]
+    return max(fitting, key=lambda item: item[0])[1] if fitting else None
+
+
+def _make_format(offer: Offer) -> SpecFormat:
+    cls = offer.load()
+    try:
+        made: SpecFormat = cls()
+    except Exception as exc:  # noqa: BLE001 - a third party's constructor
+        raise PluginError(f"{offer.plugin}: {offer.provider.target} cannot be made: {told(exc)}") from exc
+    return made
+
+
+def _checked(answer: Any, item: type, what: str) -> list[Any]:
+    """Return the answer of a collecting hook if it is a list of ``item``; raises PluginError."""
+    if isinstance(answer, list | tuple):
+        wrong = next((entry for entry in answer if not isinstance(entry, item)), None)
+        if wrong is None:
+            return list(answer)
+        raise PluginError(f"{what} returned a list with a {_kind(wrong)}, expected {item.__name__}")
+    raise PluginError(f"{what} returned a {_kind(answer)}, expected a list of {item.__name__}")
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__

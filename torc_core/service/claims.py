@@ -1,0 +1,175 @@
+"""Handing out jobs: which, to whom, and all that is needed to start them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from torc_core.engine import transitions
+from torc_core.engine.lanes import UNLIMITED, Room
+from torc_core.errors import Invalid
+from torc_core.records.answers import ClaimedJobs, FittingJobs, JobLaunch
+from torc_core.records.resources import File, Job, NodeResources, UserData
+from torc_core.service.api import Service
+from torc_core.service.registry import handles
+from torc_core.service.state import Needs, WorkflowState
+from torc_core.service.turn import Turn, of_workflow, with_ids
+from torc_core.status import PENDING
+from torc_core.units import UnitError, parse_duration
+
+_LAUNCHED = (
+    "id", "name", "command", "attempt_id", "invocation_script", "env", "supports_termination",
+    "resource_requirements_id", "stdio", "output_file_ids", "depends_on_job_ids", "input_file_ids",
+    "input_user_data_ids", "output_user_data_ids",
+)  # fmt: skip
+_LINKS = slice(9, 14)  # output files, dependencies, input files, input data, output data
+
+
+@handles(Service.claim_next_jobs)
+def claim_next_jobs(turn: Turn, id: int, limit: int = 10) -> ClaimedJobs:
+    """Give the first ready jobs, whatever they need."""
+    state = turn.state(id)
+    taken = take(turn, state, limit if limit >= 0 else len(state.graph), None, None)
+    return ClaimedJobs(jobs=_as_jobs(turn, state, taken))
+
+
+@handles(Service.claim_jobs_based_on_resources)
+def claim_jobs_based_on_resources(
+    turn: Turn, id: int, limit: int, node: NodeResources, strict_scheduler_match: bool = False
+) -> FittingJobs:
+    """Give ready jobs that fit the node together."""
+    state = turn.state(id)
+    if state.graph.canceled:
+        return FittingJobs(jobs=[], reason="the workflow is canceled")
+    taken = take(turn, state, limit, room_of(node, strict_scheduler_match), None)
+    return FittingJobs(jobs=_as_jobs(turn, state, taken))
+
+
+def room_of(node: NodeResources, strict_scheduler_match: bool = False) -> Room:
+    """Return what the graph understands by a node's free resources; raises Invalid for a wrong time limit."""
+    time_s = UNLIMITED
+    if node.time_limit is not None:
+        try:
+            time_s = parse_duration(node.time_limit)
+        except UnitError as exc:
+            raise Invalid(f"time_limit: {exc}", field="time_limit") from exc
+    return Room(
+        node.num_cpus,
+        int(node.memory_gb * 2**30),
+        node.num_gpus,
+        node.num_nodes,
+        time_s,
+        node.scheduler_config_id or 0,
+        frozenset(node.labels or ()),
+        strict_scheduler_match,
+    )
+
+
+def take(turn: Turn, state: WorkflowState, limit: int, room: Room | None, holder: int | None) -> list[int]:
+    """Claim jobs for ``holder`` (a compute node, None when nobody says) and write it down; returns their ids."""
+    if limit <= 0 or state.graph.canceled:
+        return []
+    claimed = transitions.claim(state.graph, limit, room).claimed
+    if not claimed:
+        return []
+    turn.touch(state.id)
+    ids = state.graph.ids
+    taken = [ids[node] for node in claimed]
+    if holder is not None:
+        state.holders.update(dict.fromkeys(taken, holder))
+    return taken
+
+
+def launches(turn: Turn, state: WorkflowState, job_ids: Sequence[int], holder: int | None) -> list[JobLaunch]:
+    """Return what starts the claimed jobs, in the order of ``job_ids``, and store that they are claimed."""
+    if not job_ids:
+        return []
+    rows = {row[0]: row for row in turn.rows(Job, _LAUNCHED, with_ids(job_ids))}
+    paths = _paths(turn, (row[9] for row in rows.values()))
+    data = _data_texts(turn, (row[12] for row in rows.values()))
+    made, claims = [], []
+    for job_id in job_ids:
+        row = rows[job_id]
+        claims.append((PENDING, holder, input_hash(state, row[2], row[4], row[5], row[_LINKS], data), job_id))
+        made.append(_launch(state, row, paths))
+    turn.set_each(Job, ("status", "compute_node_id", "input_hash"), claims)
+    return made
+
+
+def _launch(state: WorkflowState, row: tuple[Any, ...], paths: dict[int, str]) -> JobLaunch:
+    id, name, command, attempt, script, env, graceful, needs_id, stdio, outputs, *_ = row
+    values: dict[str, Any] = {"id": id, "name": name, "command": command, "attempt_id": attempt}
+    if script is not None:
+        values["invocation_script"] = script
+    if env is not None or state.env:
+        values["env"] = {**state.env, **json.loads(env)} if env else state.env
+    if graceful:
+        values["supports_termination"] = True
+    if stdio is not None:
+        values["stdio"] = json.loads(stdio)
+    if outputs is not None:
+        ids = json.loads(outputs)
+        values["output_file_ids"] = ids
+        values["output_files"] = [paths[i] for i in ids if i in paths]
+    needs = state.requirements.get(needs_id)
+    if needs is not None:
+        values |= _needs(needs)
+    return JobLaunch.of(values)
+
+
+def _needs(needs: Needs) -> dict[str, Any]:
+    return {
+        "requirements_name": needs.name, "num_cpus": needs.cpus, "num_gpus": needs.gpus, "num_nodes": needs.nodes,
+        "memory_bytes": needs.memory_bytes, "runtime_seconds": needs.runtime_s,
+    }  # fmt: skip
+
+
+def _paths(turn: Turn, lists: Iterable[str | None]) -> dict[int, str]:
+    ids = sorted({i for text in lists if text is not None for i in json.loads(text)})
+    return dict(turn.rows(File, ("id", "path"), with_ids(ids))) if ids else {}
+
+
+def _data_texts(turn: Turn, lists: Iterable[str | None]) -> dict[int, str | None]:
+    ids = sorted({i for text in lists if text is not None for i in json.loads(text)})
+    return dict(turn.rows(UserData, ("id", "data"), with_ids(ids))) if ids else {}
+
+
+def input_hash(
+    state: WorkflowState,
+    command: str,
+    script: str | None,
+    env: str | None,
+    links: Sequence[str | None],
+    data: dict[int, str | None],
+) -> str:
+    """Return the digest of everything a job is given; links and env in stored form, ``data`` the texts of user data.
+
+    It is compared by ``process_changed_job_inputs`` and means nothing elsewhere.
+    """
+    parts = [command, script or "", env or "", *(text or "" for text in links)]
+    if state.env:
+        parts.append(repr(sorted(state.env.items())))
+    if links[3]:
+        parts += [f"{i}={data.get(i)}" for i in json.loads(links[3])]
+    return blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def _as_jobs(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> list[Job]:
+    if not job_ids:
+        return []
+    launches(turn, state, job_ids, None)
+    found = {job.id: job for job in turn.records(Job, with_ids(job_ids))}
+    return [found[id] for id in job_ids]
+
+
+def changed_inputs(turn: Turn, state: WorkflowState) -> list[tuple[int, str]]:
+    """Return id and name of the jobs that ran with something else than what they would be given now."""
+    names = ("id", "name", "input_hash", "command", "invocation_script", "env", *_LAUNCHED[_LINKS])
+    data = dict(turn.rows(UserData, ("id", "data"), of_workflow(state.id)))
+    return [
+        (id, name)
+        for id, name, kept, command, script, env, *links in turn.rows(Job, names, of_workflow(state.id))
+        if kept is not None and kept != input_hash(state, command, script, env, links, data)
+    ]

@@ -1,0 +1,182 @@
+"""The owner of a storage: one piece of work at a time, many of them in one transaction, listeners told afterwards."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from torc_core.contracts.storage import Storage
+from torc_core.errors import Unavailable
+from torc_core.service.state import WorkflowState, load_state
+from torc_core.service.turn import Caller, Turn
+
+Work = Callable[[Turn], Any]
+MAX_WAIT_SECONDS = 60.0
+
+
+class Owner:
+    """Runs pieces of work on a storage. Whoever comes while one transaction is written joins the next one together.
+
+    A decision changes the graph in memory first. When its transaction then fails, every graph it could have touched is
+    dropped and read again, so memory never knows more than the storage.
+    """
+
+    def __init__(self, storage: Storage, still_mine: Callable[[], bool] | None = None) -> None:
+        self.storage = storage
+        self._still_mine = still_mine
+        self._states: dict[int, WorkflowState] = {}
+        self._busy = threading.Lock()
+        self._queue: deque[_Ticket] = deque()
+        self._versions: dict[int, int] = {}
+        self._first_version = int.from_bytes(os.urandom(5), "big") + 1  # another owner's numbers mean nothing here
+        self._moved = threading.Condition()
+        self._listeners: dict[int, list[Callable[[], None]]] = {}
+        self._closed = False
+
+    def read(self, work: Work, caller: Caller) -> Any:
+        """Return what ``work`` finds; it must not change anything."""
+        with self._busy:
+            return work(self._turn(caller))
+
+    def write(self, work: Work, caller: Caller) -> Any:
+        """Carry out ``work`` as part of one transaction; return or raise after that is kept (or undone)."""
+        ticket = _Ticket(work, caller)
+        self._queue.append(ticket)
+        changed: set[int] = set()
+        with self._busy:
+            if not ticket.is_done:
+                batch = [self._queue.popleft() for _ in range(len(self._queue))]
+                try:
+                    changed = self._commit(batch)
+                finally:
+                    for other in batch:
+                        other.is_done = True
+        if changed:
+            self._announce(changed)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.answer
+
+    def _turn(self, caller: Caller) -> Turn:
+        if self._closed:
+            raise Unavailable("this service is closed")
+        return Turn(self, caller)
+
+    def _commit(self, batch: list[_Ticket]) -> set[int]:
+        """Carry out a batch in one transaction, or its pieces one by one when one of them fails half way."""
+        if self._still_mine is not None and not self._still_mine():
+            error = Unavailable(
+                "another process has taken over this database",
+                hint="Run the command again: it will be sent to the new owner.",
+            )
+            for ticket in batch:
+                ticket.error = error
+            return set()
+        changed: set[int] = set()
+        try:
+            with self.storage.transaction():
+                for ticket in batch:
+                    changed |= self._carry_out(ticket)
+        except Exception as exc:
+            self._states.clear()
+            if len(batch) == 1:
+                batch[0].error = exc
+                return set()
+            changed = set()
+            for ticket in batch:
+                ticket.answer = ticket.error = None
+                changed |= self._commit([ticket])
+        except BaseException:  # interrupted: the transaction is undone, and so must be what is in memory
+            self._states.clear()
+            for ticket in batch:
+                ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
+            raise
+        for workflow_id in changed:
+            self._versions[workflow_id] = self.version(workflow_id) + 1
+        return changed
+
+    def _carry_out(self, ticket: _Ticket) -> set[int]:
+        turn = self._turn(ticket.caller)
+        try:
+            ticket.answer = ticket.work(turn)
+        except Exception as exc:
+            if turn.is_dirty:
+                raise
+            ticket.error = exc
+        return turn.changed
+
+    def _announce(self, changed: set[int]) -> None:
+        with self._moved:
+            self._moved.notify_all()
+        for workflow_id in changed:
+            for notify in tuple(self._listeners.get(workflow_id, ())):
+                notify()
+
+    # what turns ask for
+
+    def state(self, workflow_id: int) -> WorkflowState:
+        """Return the workflow in memory, reading it when it is not there; raises NotFound."""
+        state = self._states.get(workflow_id)
+        if state is None:
+            state = self._states[workflow_id] = load_state(self.storage, workflow_id)
+        return state
+
+    def forget(self, workflow_id: int) -> None:
+        """Drop what is in memory of a workflow, since its stored form changed otherwise."""
+        self._states.pop(workflow_id, None)
+
+    # changes
+
+    def version(self, workflow_id: int) -> int:
+        """Return the number that every change of a workflow raises."""
+        return self._versions.get(workflow_id, self._first_version)
+
+    def wait(self, workflow_id: int, version: int, seconds: float) -> int:
+        """Return the version when it is another than ``version`` or the time is over."""
+        deadline = time.monotonic() + min(max(seconds, 0.0), MAX_WAIT_SECONDS)
+        with self._moved:
+            while self.version(workflow_id) == version and not self._closed:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._moved.wait(left)
+        return self.version(workflow_id)
+
+    def listen(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
+        """Have ``notify`` called after every change of a workflow; returns what ends that."""
+        listeners = self._listeners.setdefault(workflow_id, [])
+        listeners.append(notify)
+
+        def end() -> None:
+            if notify in listeners:
+                listeners.remove(notify)
+
+        return end
+
+    def close(self) -> None:
+        """Finish what is being written and let go of the storage; later work is refused."""
+        with self._busy:
+            if self._closed:
+                return
+            self._closed = True
+            self._states.clear()
+            self.storage.close()
+        with self._moved:
+            self._moved.notify_all()
+
+
+class _Ticket:
+    """One piece of work that waits for its transaction."""
+
+    __slots__ = ("answer", "caller", "error", "is_done", "work")
+
+    def __init__(self, work: Work, caller: Caller) -> None:
+        self.work = work
+        self.caller = caller
+        self.answer: Any = None
+        self.error: BaseException | None = None
+        self.is_done = False

@@ -1,0 +1,196 @@
+"""The few rules that single kinds of records have when they are created, changed and deleted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torc_core.contracts.storage import Condition
+from torc_core.errors import Invalid
+from torc_core.records.record import RECORDS, Record, stored
+from torc_core.records.resources import Event, File, Job, ResourceRequirements, UserData, Workflow
+from torc_core.service.clock import utc_text
+from torc_core.service.turn import Turn, of_workflow, with_ids
+from torc_core.status import IS_ACTIVE, JobStatus
+
+Rule = Callable[[Turn, Any], None]
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DEFAULT_NEEDS = "default"
+"""The requirements record that every workflow has, for jobs that name none."""
+_BY_JOBS = {
+    File: ("input_file_ids", "output_file_ids"),
+    UserData: ("input_user_data_ids", "output_user_data_ids"),
+    Job: ("depends_on_job_ids",),
+}
+_DEFINING = {*_BY_JOBS[File], *_BY_JOBS[UserData], *_BY_JOBS[Job]}
+
+
+def check_env(env: dict[str, str] | None) -> None:
+    """Refuse names that no shell takes."""
+    for name in env or ():
+        if not ENV_NAME.fullmatch(name):
+            raise Invalid(
+                f"env: {name!r} is not a variable name",
+                hint="Use letters, digits and _, not a digit first.",
+                field="env",
+            )
+
+
+def clean_labels(labels: Iterable[str] | None) -> list[str] | None:
+    """Return labels sorted without repeats, None for none; raises Invalid for an impossible one."""
+    found = sorted(set(labels or ()))
+    for label in found:
+        if not label or label != label.strip() or "," in label:
+            raise Invalid(f"label {label!r}: must not be empty, have commas, or blanks at its ends", field="labels")
+    return found or None
+
+
+def check_needs(record: ResourceRequirements) -> None:
+    """Refuse amounts that no machine has."""
+    for name, least in (("num_cpus", 0), ("num_gpus", 0), ("num_nodes", 1)):
+        if getattr(record, name) < least:
+            raise Invalid(f"{name} must be at least {least}", field=name)
+
+
+def check_references(turn: Turn, kind: type[Record], workflow_id: int, values: dict[str, Any]) -> None:
+    """Refuse ids of records that do not exist or belong to another workflow."""
+    for f in kind.FIELDS.values():
+        value = values.get(f.name)
+        target = f.links or f.refers
+        if value is None or not target or f.name == "workflow_id":
+            continue
+        wanted = set(value) if f.links else {value}
+        there = turn.rows(RECORDS[target], ("id",), of_workflow(workflow_id, *with_ids(sorted(wanted))))
+        missing = wanted - {id for (id,) in there}
+        if missing:
+            listed = ", ".join(map(str, sorted(missing)[:10]))
+            raise Invalid(f"{f.name}: workflow {workflow_id} has no {target.replace('_', ' ')} {listed}", field=f.name)
+
+
+# creation
+
+
+def _new_workflow(turn: Turn, workflow: Workflow) -> None:
+    check_env(workflow.env)
+    workflow.user = workflow.user or turn.caller.user
+    workflow.timestamp = utc_text(turn.now)
+
+
+def _new_job(turn: Turn, job: Job) -> None:
+    check_env(job.env)
+    job.status = JobStatus.UNINITIALIZED
+    job.labels = clean_labels(job.labels)
+    if job.resource_requirements_id is None:
+        job.resource_requirements_id = default_needs(turn, job.workflow_id)
+    for name in _DEFINING:
+        if not getattr(job, name):
+            setattr(job, name, None)
+    turn.forget(job.workflow_id)
+
+
+def _new_event(turn: Turn, event: Event) -> None:
+    event.timestamp = turn.now
+
+
+BEFORE_CREATE: dict[type[Record], Rule] = {
+    Workflow: _new_workflow,
+    Job: _new_job,
+    ResourceRequirements: lambda turn, record: check_needs(record),
+    Event: _new_event,
+}
+
+
+def default_needs(turn: Turn, workflow_id: int) -> int:
+    """Return the id of the workflow's ``default`` record, making it when it is gone."""
+    for (id,) in turn.rows(
+        ResourceRequirements, ("id",), of_workflow(workflow_id, Condition("name", "equal", DEFAULT_NEEDS))
+    ):
+        return int(id)
+    return turn.insert(ResourceRequirements(workflow_id=workflow_id, name=DEFAULT_NEEDS)).id
+
+
+# changes
+
+
+def before_update(turn: Turn, old: Record, changes: dict[str, Any]) -> None:
+    """Check and complete the changes of a record; raises Invalid."""
+    if isinstance(old, Workflow):
+        check_env(changes.get("env"))
+    if isinstance(old, Job):
+        _change_job(turn, old, changes)
+    if isinstance(old, ResourceRequirements):
+        check_needs(old.changed(**changes))
+    workflow_id = getattr(old, "workflow_id", None)
+    if workflow_id is not None:
+        check_references(turn, type(old), workflow_id, changes)
+
+
+def _change_job(turn: Turn, job: Job, changes: dict[str, Any]) -> None:
+    check_env(changes.get("env"))
+    if "labels" in changes:
+        changes["labels"] = clean_labels(changes["labels"])
+    is_new = job.status is JobStatus.UNINITIALIZED
+    status = changes.get("status")
+    if status is job.status:
+        del changes["status"]
+    elif status is not None and not (is_new and status is JobStatus.DISABLED):
+        raise Invalid(
+            f"the status of job {job.id} cannot be set from {job.status} to {status} here",
+            hint="Only an uninitialized job can be disabled; use the operations for starting, completing and resetting.",
+            field="status",
+        )
+    changed = [name for name in _DEFINING & changes.keys() if (changes[name] or None) != (getattr(job, name) or None)]
+    if changed and not is_new:
+        raise Invalid(
+            f"job {job.id} is {job.status}; {', '.join(sorted(changed))} can be changed only before it is initialized",
+            hint="Reset it first: torc jobs reset-status", field=changed[0],
+        )  # fmt: skip
+    for name in _DEFINING & changes.keys():
+        changes[name] = changes[name] or None
+
+
+def after_update(turn: Turn, new: Record) -> None:
+    """Do what follows from a change."""
+    if isinstance(new, Job | ResourceRequirements):
+        turn.forget(new.workflow_id)
+    if isinstance(new, Workflow):
+        turn.forget(new.id)
+    if isinstance(new, ResourceRequirements):
+        turn.event(
+            new.workflow_id, category="user_action", action="update_resource_requirements", user=turn.caller.user,
+            resource_requirements_id=new.id, name=new.name, num_cpus=new.num_cpus, num_gpus=new.num_gpus,
+            num_nodes=new.num_nodes, memory=new.memory, runtime=new.runtime,
+        )  # fmt: skip
+
+
+# deletion
+
+
+def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[int]) -> None:
+    """Refuse to delete what is in use; take deleted ids out of the lists of jobs."""
+    if kind is Job:
+        state = turn.state(workflow_id)
+        active = [id for id in ids if IS_ACTIVE[state.graph.status[state.node(id)]]]
+        if active:
+            raise Invalid(
+                f"job {active[0]} is running or about to; it cannot be deleted", hint="Cancel the workflow first."
+            )
+    for column in _BY_JOBS.get(kind, ()):
+        _take_out(turn, workflow_id, column, set(ids))
+    if kind in (Job, File, UserData, ResourceRequirements):
+        turn.forget(workflow_id)
+
+
+def _take_out(turn: Turn, workflow_id: int, column: str, ids: set[int]) -> None:
+    field = Job.FIELDS[column]
+    rows = []
+    for id, text in turn.rows(Job, ("id", column), of_workflow(workflow_id)):
+        if text is not None:
+            before = json.loads(text)
+            after = [i for i in before if i not in ids]
+            if len(after) < len(before):
+                rows.append((stored(field, after or None), id))
+    if rows:
+        turn.set_each(Job, (column,), rows)

@@ -1,0 +1,304 @@
+"""Runs of a workflow: begin one, cancel it, reset jobs for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from torc_core.contracts.storage import Condition
+from torc_core.engine import order, transitions
+from torc_core.errors import Conflict, Invalid
+from torc_core.records.answers import BegunRun, ChangedInputs, FileTimes, Initialized, JobReset, JobsReset, ResetJobs
+from torc_core.records.resources import File, Job, Result, UserData, Workflow
+from torc_core.service import queries
+from torc_core.service.api import Service
+from torc_core.service.claims import changed_inputs
+from torc_core.service.registry import handles
+from torc_core.service.saving import drop_latest_results, let_go, save_all_statuses
+from torc_core.service.state import WorkflowState
+from torc_core.service.turn import Turn, of_workflow, with_ids
+from torc_core.status import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    IS_COMPLETE,
+    PENDING,
+    PENDING_FAILED,
+    RUNNING,
+    TERMINATED,
+    UNINITIALIZED,
+)
+
+MTIME_TOLERANCE_SECONDS = 0.01
+
+
+def change_all(turn: Turn, state: WorkflowState, decide: Callable[[], Any]) -> None:
+    """Carry out a decision about a whole workflow and write every status that it changed."""
+    turn.touch(state.id)
+    before = bytes(state.graph.status)
+    decide()
+    save_all_statuses(turn, state, before)
+    status, graph = state.graph.status, state.graph
+    let_go(turn, state, [id for id in state.holders if status[graph.node(id)] not in (PENDING, RUNNING, CANCELED)])
+
+
+@handles(Service.initialize_jobs)
+def initialize_jobs(
+    turn: Turn, id: int, only_uninitialized: bool = False, clear_ephemeral_user_data: bool = False
+) -> Initialized:
+    """Derive every job's status anew; raises Invalid and names the jobs when they wait for each other."""
+    state = turn.state(id)
+    _refuse_archived(state)
+    graph = state.graph
+    cycle = order.find_cycle(graph)
+    if cycle:
+        names = dict(turn.rows(Job, ("id", "name"), with_ids(graph.job_ids(cycle))))
+        path = " -> ".join(str(names[job]) for job in graph.job_ids(cycle))
+        raise Invalid(f"jobs wait for each other: {path}", hint="Remove one of these dependencies.", id=id)
+    if clear_ephemeral_user_data:
+        turn.set(UserData, {"data": None}, of_workflow(id, Condition("is_ephemeral", "equal", 1)))
+    change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
+    if state.run_id > 1:
+        _keep_latest_of_complete(turn, state)
+    counts = queries.counts_of(state)
+    return Initialized(message=f"initialized {len(graph)} jobs", run_id=state.run_id, counts=counts)
+
+
+def _keep_latest_of_complete(turn: Turn, state: WorkflowState) -> None:
+    graph = state.graph
+    again = [id for node, id in enumerate(graph.ids) if id and not IS_COMPLETE[graph.status[node]]]
+    drop_latest_results(turn, state, again if len(again) < len(graph) else None)
+
+
+def _refuse_archived(state: WorkflowState) -> None:
+    if state.is_archived:
+        raise Invalid(
+            f"workflow {state.id} is archived", hint=f"Show it again first: torc workflows unarchive {state.id}"
+        )
+
+
+def refuse_active(state: WorkflowState, doing: str) -> None:
+    """Refuse while jobs are held by runners."""
+    counts = state.graph.counts()
+    active = counts[RUNNING] + counts[PENDING]
+    if active:
+        raise Invalid(
+            f"cannot {doing} workflow {state.id}: {active} of its jobs are running or about to",
+            hint="Wait for them, cancel the workflow, or use --force.",
+        )
+
+
+@handles(Service.reset_workflow_status)
+def reset_workflow_status(turn: Turn, id: int, force: bool = False) -> Workflow:
+    """Make the workflow ready for a new run."""
+    state = turn.state(id)
+    if not force:
+        refuse_active(state, "reset")
+    raise_run(turn, state)
+    turn.event(
+        id, category="user_action", action="reset_workflow_status", user=turn.caller.user, workflow_id=id, force=force
+    )
+    return turn.get(Workflow, id)
+
+
+def raise_run(turn: Turn, state: WorkflowState) -> None:
+    """Begin the next run id, neither canceled nor archived."""
+    turn.touch(state.id)
+    state.run_id += 1
+    state.is_archived = False
+    state.graph.canceled = False
+    changes = {"run_id": state.run_id, "is_canceled": False, "is_archived": False}
+    turn.set(Workflow, changes, [Condition("id", "equal", state.id)])
+
+
+@handles(Service.cancel_workflow)
+def cancel_workflow(turn: Turn, id: int) -> Workflow:
+    """Cancel; runners hear of it at once and end their jobs."""
+    state = turn.state(id)
+    turn.touch(id)
+    changes = transitions.cancel_all(state.graph)
+    canceled = state.graph.job_ids(changes.canceled)
+    if canceled:
+        turn.storage.update(Job, {"status": CANCELED}, with_ids(canceled))
+    turn.set(Workflow, {"is_canceled": True}, [Condition("id", "equal", id)])
+    turn.event(
+        id, category="workflow_canceled", message=f"workflow {id} was canceled", workflow_id=id, run_id=state.run_id
+    )
+    return turn.get(Workflow, id)
+
+
+@handles(Service.archive_workflow)
+def archive_workflow(turn: Turn, id: int, is_archived: bool = True) -> Workflow:
+    """Hide or show."""
+    state = turn.state(id)
+    turn.touch(id)
+    state.is_archived = is_archived
+    turn.set(Workflow, {"is_archived": is_archived}, [Condition("id", "equal", id)])
+    action = "archive_workflow" if is_archived else "unarchive_workflow"
+    turn.event(id, category="user_action", action=action, user=turn.caller.user, workflow_id=id)
+    return turn.get(Workflow, id)
+
+
+@handles(Service.reset_job_status)
+def reset_job_status(turn: Turn, id: int, failed_only: bool = False) -> ResetJobs:
+    """Make jobs uninitialized; the next run takes them up."""
+    state = turn.state(id)
+    _refuse_archived(state)
+    graph = state.graph
+    count = len(graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED)) if failed_only else len(graph)
+    reset = transitions.reset_failed if failed_only else transitions.reset_all
+    change_all(turn, state, lambda: reset(graph))
+    _first_attempt_again(turn, state)
+    turn.event(
+        id, category="user_action", action="reset_job_status", user=turn.caller.user, workflow_id=id,
+        failed_only=failed_only, updated_count=count,
+    )  # fmt: skip
+    return ResetJobs(workflow_id=id, updated_count=count, reset_type="failed_only" if failed_only else None)
+
+
+def _first_attempt_again(turn: Turn, state: WorkflowState) -> None:
+    """Jobs that were reset start counting attempts from 1."""
+    graph = state.graph
+    again = [id for id in state.attempts if graph.status[graph.node(id)] == UNINITIALIZED]
+    if again:
+        turn.storage.update(Job, {"attempt_id": 1}, with_ids(again))
+        for id in again:
+            del state.attempts[id]
+
+
+@handles(Service.reset_jobs)
+def reset_jobs(turn: Turn, id: int, choice: JobReset) -> JobsReset:
+    """Reset chosen jobs and all that follows from them."""
+    state = turn.state(id)
+    _refuse_archived(state)
+    graph = state.graph
+    chosen = _chosen(turn, state, choice)
+    if not chosen:
+        raise Invalid("no job matches", hint="List them with: torc jobs list")
+    below = [n for n in transitions.downstream(graph, chosen) if n not in set(chosen)]
+    if not choice.dry_run:
+        change_all(turn, state, lambda: transitions.reset(graph, chosen))
+        _first_attempt_again(turn, state)
+    return JobsReset(chosen=graph.job_ids(chosen), downstream=graph.job_ids(below))
+
+
+def _chosen(turn: Turn, state: WorkflowState, choice: JobReset) -> list[int]:
+    ways = [choice.job_ids is not None, choice.statuses is not None, choice.return_code is not None]
+    if sum(ways) != 1:
+        raise Invalid("choose jobs in exactly one way: ids, statuses or a return code")
+    if choice.job_ids is not None:
+        return [state.node(job_id) for job_id in dict.fromkeys(choice.job_ids)]
+    if choice.statuses is not None:
+        return state.graph.find(*(status.number for status in choice.statuses))
+    latest = of_workflow(
+        state.id, Condition("is_latest", "equal", 1), Condition("return_code", "equal", choice.return_code)
+    )
+    return [state.node(job_id) for (job_id,) in turn.rows(Result, ("job_id",), latest)]
+
+
+@handles(Service.process_changed_job_inputs)
+def process_changed_job_inputs(turn: Turn, id: int, dry_run: bool = False) -> ChangedInputs:
+    """Find jobs whose inputs are others than those they ran with."""
+    state = turn.state(id)
+    changed = _changed_definitions(turn, state)
+    if changed and not dry_run:
+        nodes = state.graph.nodes([job for job, _ in changed])
+        change_all(turn, state, lambda: transitions.reset(state.graph, nodes, downstream=False))
+    return ChangedInputs(reinitialized_jobs=[name for _, name in changed])
+
+
+def _changed_definitions(turn: Turn, state: WorkflowState) -> list[tuple[int, str]]:
+    graph = state.graph
+    return [(id, name) for id, name in changed_inputs(turn, state) if IS_COMPLETE[graph.status[graph.node(id)]]]
+
+
+@handles(Service.begin_run)
+def begin_run(
+    turn: Turn, id: int, found: FileTimes, again: bool = False, force: bool = False, dry_run: bool = False
+) -> BegunRun:
+    """Check, raise the run id and initialize, all in one."""
+    state = turn.state(id)
+    _refuse_archived(state)
+    refuse_active(state, "begin a run of")
+    times = {int(file_id): mtime for file_id, mtime in (found.st_mtimes or {}).items()}
+    files = {row[0]: row for row in turn.rows(File, ("id", "path", "st_mtime"), of_workflow(id))}
+    use = queries.file_use(turn, state)
+    missing = [
+        files[i][1]
+        for i in queries.required_files(state, use, with_completed=False)
+        if times.get(i) is None and i in files
+    ]
+    missing_data = queries.names_of(turn, UserData, queries.missing_data(turn, state, with_completed=False))
+    written = {i for ids in use.outputs.values() for i in ids}
+    changed = [i for i, row in files.items() if _differs(row[2], times.get(i))] if again else []
+    answer = BegunRun(
+        workflow_id=id, run_id=state.run_id, safe=not missing and not missing_data, missing_input_files=missing,
+        missing_user_data=missing_data,
+        existing_output_files=[files[i][1] for i in sorted(written) if times.get(i) is not None and i in files],
+        changed_files=[files[i][1] for i in changed], rerun_jobs=[],
+    )  # fmt: skip
+    rerun = _to_rerun(turn, state, use, changed, times) if again else []
+    below = transitions.downstream(state.graph, rerun)
+    ended = [n for n in dict.fromkeys([*rerun, *below]) if IS_COMPLETE[state.graph.status[n]]]
+    answer.rerun_jobs = queries.names_of(turn, Job, state.graph.job_ids(ended))
+    if dry_run:
+        return answer
+    _refuse_missing(answer, force)
+    raise_run(turn, state)
+    new_times = [(mtime, i) for i, mtime in times.items() if i in files and _differs(files[i][2], mtime)]
+    if new_times:
+        turn.set_each(File, ("st_mtime",), new_times)
+    if again:
+        change_all(turn, state, lambda: transitions.reset(state.graph, rerun))
+    else:
+        change_all(turn, state, lambda: transitions.reset_all(state.graph))
+    _first_attempt_again(turn, state)
+    begun = initialize_jobs(turn, id, only_uninitialized=again, clear_ephemeral_user_data=not again)
+    answer.run_id, answer.jobs_by_status = state.run_id, begun.counts
+    return answer
+
+
+def _refuse_missing(answer: BegunRun, force: bool) -> None:
+    if answer.missing_input_files and not force:
+        raise Conflict(
+            f"{len(answer.missing_input_files)} input files are missing: {_some(answer.missing_input_files)}",
+            hint="Make them, or go on without them with --force.",
+            missing_input_files=answer.missing_input_files,
+        )
+    if answer.missing_user_data:
+        raise Conflict(
+            f"user data without a value that no job makes: {_some(answer.missing_user_data)}",
+            hint="Give it a value: torc user-data update ID --data JSON",
+            missing_user_data=answer.missing_user_data,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    text = ", ".join(names[:10])
+    return text if len(names) <= 10 else f"{text} and {len(names) - 10} more"
+
+
+def _to_rerun(
+    turn: Turn, state: WorkflowState, use: queries.FileUse, changed: Iterable[int], times: dict[int, Any]
+) -> list[int]:
+    """Return the nodes to reset: those that did not succeed, whose inputs changed or whose outputs are gone."""
+    graph = state.graph
+    touched = set(changed)
+    again = set(graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED, UNINITIALIZED))
+    for job, ids in use.inputs.items():
+        node = graph.node(job)
+        if IS_COMPLETE[graph.status[node]] and not touched.isdisjoint(ids):
+            again.add(node)
+    for job, ids in use.outputs.items():
+        node = graph.node(job)
+        if graph.status[node] == COMPLETED and any(times.get(i) is None for i in ids):
+            again.add(node)
+    again.update(graph.node(job) for job, _ in _changed_definitions(turn, state))
+    return sorted(again)
+
+
+def _differs(stored: float | None, found: float | None) -> bool:
+    """Whether a file counts as changed since the last run: another time, appeared or gone."""
+    if stored is None or found is None:
+        return stored is not found
+    return abs(stored - found) > MTIME_TOLERANCE_SECONDS

@@ -1,0 +1,121 @@
+"""What a handler works with: the storage, the workflows in memory, who asks and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from torc_core.contracts.storage import Condition, Row, Where
+from torc_core.errors import NotFound
+from torc_core.records.record import Record, loaded_fields, row_reader, stored
+from torc_core.records.resources import Event
+from torc_core.service.clock import now_ms
+
+if TYPE_CHECKING:
+    from torc_core.service.owner import Owner
+    from torc_core.service.state import WorkflowState
+
+R = TypeVar("R", bound=Record)
+
+
+class Caller(NamedTuple):
+    """Who asks: the user's name, and the API release the caller was made for."""
+
+    user: str = "anonymous"
+    release: str = ""
+
+
+class Turn:
+    """One piece of work on the owner's storage. Writes mark it dirty: what fails after that undoes the transaction."""
+
+    __slots__ = ("_owner", "caller", "changed", "is_dirty", "now", "storage")
+
+    def __init__(self, owner: Owner, caller: Caller) -> None:
+        self._owner = owner
+        self.storage = owner.storage
+        self.caller = caller
+        self.now = now_ms()
+        self.is_dirty = False
+        self.changed: set[int] = set()
+
+    # the workflow in memory
+
+    def state(self, workflow_id: int) -> WorkflowState:
+        """Return a workflow's state; raises NotFound."""
+        return self._owner.state(workflow_id)
+
+    def forget(self, workflow_id: int) -> None:
+        """Have the state read again before its next use: its jobs or their links changed."""
+        self._owner.forget(workflow_id)
+
+    def version(self, workflow_id: int) -> int:
+        """Return the version the workflow will have once this is kept."""
+        return self._owner.version(workflow_id) + (workflow_id in self.changed)
+
+    def touch(self, workflow_id: int) -> None:
+        """Say that the workflow changes from here on, in memory or in the storage."""
+        self.is_dirty = True
+        self.changed.add(workflow_id)
+
+    # reading
+
+    def get(self, kind: type[R], id: int) -> R:
+        """Return a record; raises NotFound."""
+        for record in self.records(kind, [Condition("id", "equal", id)]):
+            return record
+        raise NotFound(f"there is no {kind.SINGULAR.replace('_', ' ')} with id {id}", id=id)
+
+    def records(self, kind: type[R], where: Where = (), **page: Any) -> Iterable[R]:
+        """Yield the records that match."""
+        names = [f.name for f in loaded_fields(kind)]
+        return map(row_reader(kind), self.storage.rows(kind, names, where, **page))
+
+    def rows(self, kind: type[Record], names: Sequence[str], where: Where = (), **page: Any) -> Iterable[Row]:
+        """Yield columns in stored form of the rows that match."""
+        return self.storage.rows(kind, names, where, **page)
+
+    # writing
+
+    def insert(self, record: R) -> R:
+        """Store a new record and give it its id."""
+        kind = type(record)
+        self.is_dirty = True
+        record.id = self.storage.next_ids(kind, 1)
+        values = [(n, stored(f, getattr(record, n))) for n, f in kind.FIELDS.items()]
+        kept = [(n, v) for n, v in values if v is not None]
+        self.storage.insert(kind, [n for n, _ in kept], [tuple(v for _, v in kept)])
+        self._touch_workflow_of(record)
+        return record
+
+    def set(self, kind: type[Record], changes: dict[str, Any], where: Where) -> int:
+        """Change fields (given in their declared types) of all records that match."""
+        self.is_dirty = True
+        return self.storage.update(kind, {n: stored(kind.FIELDS[n], v) for n, v in changes.items()}, where)
+
+    def set_each(self, kind: type[Record], names: Sequence[str], rows: Iterable[Row]) -> None:
+        """Change columns of single rows, in stored form; a row is the values and then the id."""
+        self.is_dirty = True
+        self.storage.update_each(kind, names, rows)
+
+    def delete(self, kind: type[Record], where: Where) -> int:
+        """Remove records with all that refers to them."""
+        self.is_dirty = True
+        return self.storage.delete(kind, where)
+
+    def event(self, workflow_id: int, /, **data: Any) -> None:
+        """Keep an event."""
+        self.insert(Event(workflow_id=workflow_id, timestamp=self.now, data=data))
+
+    def _touch_workflow_of(self, record: Record) -> None:
+        workflow_id = getattr(record, "workflow_id", None)
+        self.touch(record.id if workflow_id is None else workflow_id)
+
+
+def of_workflow(workflow_id: int, *more: Condition) -> list[Condition]:
+    """Return the condition that a record belongs to a workflow, and more."""
+    return [Condition("workflow_id", "equal", workflow_id), *more]
+
+
+def with_ids(ids: Sequence[int]) -> list[Condition]:
+    """Return the condition that a record is one of several."""
+    return [Condition("id", "one_of", ids)]

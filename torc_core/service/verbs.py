@@ -1,0 +1,123 @@
+"""The five verbs of records: create, get, find, update, delete."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from torc_core.contracts.storage import Condition
+from torc_core.errors import Invalid, NotFound
+from torc_core.records.answers import CreatedJobs, Deleted, JobList
+from torc_core.records.record import MAX_LIMIT, Page, Record, WorkflowPart, loaded_fields, row_reader
+from torc_core.records.resources import Workflow
+from torc_core.service import rules
+from torc_core.service.api import Service
+from torc_core.service.filters import conditions, sort_field
+from torc_core.service.queries import check_page
+from torc_core.service.registry import handles
+from torc_core.service.turn import Turn, of_workflow
+
+R = TypeVar("R", bound=Record)
+
+
+def create(turn: Turn, record: R) -> R:
+    """Store a new record; what the service decides is set anew, whatever was sent."""
+    kind = type(record)
+    _offered(kind, "create")
+    record = record.changed(**{f.name: f.default for f in kind.FIELDS.values() if f.read_only})
+    workflow_id = getattr(record, "workflow_id", None)
+    if workflow_id is not None:
+        turn.get(Workflow, workflow_id)
+        rules.check_references(turn, kind, workflow_id, vars(record))
+    rule = rules.BEFORE_CREATE.get(kind)
+    if rule is not None:
+        rule(turn, record)
+    turn.insert(record)
+    if isinstance(record, Workflow):
+        rules.default_needs(turn, record.id)
+    return record
+
+
+@handles(Service.create_jobs)
+def create_jobs(turn: Turn, new: JobList) -> CreatedJobs:
+    """Store many jobs of one workflow."""
+    if len({job.workflow_id for job in new.jobs}) > 1:
+        raise Invalid("all jobs must belong to one workflow", field="jobs")
+    if len(new.jobs) > MAX_LIMIT:
+        raise Invalid(f"at most {MAX_LIMIT} jobs at once", field="jobs")
+    return CreatedJobs(jobs=[create(turn, job) for job in new.jobs])
+
+
+def find(
+    turn: Turn,
+    kind: type[R],
+    workflow_id: int | None = None,
+    offset: int = 0,
+    limit: int = MAX_LIMIT,
+    sort_by: str | None = None,
+    reverse_sort: bool = False,
+    **filters: Any,
+) -> Page[R]:
+    """Return one page."""
+    _offered(kind, "find")
+    check_page(offset, limit)
+    if workflow_id is not None and issubclass(kind, WorkflowPart):
+        turn.get(Workflow, workflow_id)
+    where, with_links = conditions(turn, kind, workflow_id, filters)
+    names = [f.name for f in loaded_fields(kind, with_links)]
+    read = row_reader(kind, with_links)
+    rows = turn.rows(
+        kind, names, where, order=sort_field(kind, sort_by), reverse=reverse_sort, offset=offset, limit=limit
+    )
+    items = [read(row) for row in rows]
+    is_all = not offset and len(items) < limit
+    return Page(items, len(items) if is_all else turn.storage.count(kind, where), offset, limit)
+
+
+def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
+    """Change fields; those the service decides are left as they are."""
+    _offered(kind, "update")
+    old = turn.get(kind, id)
+    fields = kind.FIELDS
+    unknown = changes.keys() - fields.keys()
+    if unknown:
+        raise Invalid(f"{kind.SINGULAR} has no field {', '.join(sorted(unknown))}", field=min(unknown))
+    fixed = {"id", "workflow_id", *(n for n, f in fields.items() if f.read_only)}
+    kept = {n: v for n, v in changes.items() if n not in fixed}
+    rules.before_update(turn, old, kept)
+    if kept:
+        turn.touch(id if kind is Workflow else vars(old)["workflow_id"])
+        turn.set(kind, kept, [Condition("id", "equal", id)])
+        new = turn.get(kind, id)
+        rules.after_update(turn, new)
+        return new
+    return old
+
+
+def delete(turn: Turn, kind: type[R], id: int) -> R:
+    """Remove one record with all that refers to it."""
+    _offered(kind, "delete")
+    record = turn.get(kind, id)
+    workflow_id = id if kind is Workflow else vars(record)["workflow_id"]
+    turn.touch(workflow_id)
+    if kind is not Workflow:
+        rules.before_delete(turn, kind, workflow_id, [id])
+    turn.delete(kind, [Condition("id", "equal", id)])
+    turn.forget(workflow_id)
+    return record
+
+
+def delete_all(turn: Turn, kind: type[Record], workflow_id: int) -> Deleted:
+    """Remove all records of a kind from a workflow."""
+    _offered(kind, "delete_all")
+    turn.get(Workflow, workflow_id)
+    ids = [id for (id,) in turn.rows(kind, ("id",), of_workflow(workflow_id))]
+    if ids:
+        turn.touch(workflow_id)
+        rules.before_delete(turn, kind, workflow_id, ids)
+        turn.delete(kind, of_workflow(workflow_id))
+    return Deleted(count=len(ids))
+
+
+def _offered(kind: type[Record], verb: str) -> None:
+    if verb not in kind.VERBS:
+        raise NotFound(f"{kind.PLURAL.replace('_', ' ')} have no {verb.replace('_', ' ')} operation")

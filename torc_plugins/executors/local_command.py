@@ -1,0 +1,84 @@
+"""How a job's command becomes an argument vector: run directly when bash would add nothing, else by bash."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+_WORDS = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*(?:[ \t]+[A-Za-z0-9_./:@%+,=-]+)*")
+"""Text in which bash sees plain words only: no quotes, variables, globs, redirections, comments or lists."""
+
+_SHELL_ONLY = frozenset(
+    (
+        "alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown "
+        "do done elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in jobs "
+        "kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt "
+        "source suspend test then time times trap type typeset ulimit umask unalias unset until wait while . :"
+    ).split()
+)
+"""Keywords and builtins of bash; those with a program of the same name may behave differently from it."""
+
+_SAME_AS_PROGRAM = frozenset({"true", "false", "echo"})
+"""Builtins that do what the program of the same name does, as long as no option is given."""
+
+_STARTUP = ("BASH_ENV", "SHELLOPTS", "BASHOPTS")
+"""Variables that make bash do something before or while it runs a command."""
+
+DEFAULT_PATH = os.defpath
+
+_found: dict[tuple[str, str], str] = {}
+
+
+def find_program(name: str, path: str) -> str | None:
+    """Return the file that ``name`` stands for in the search path, or None; a name with a slash is itself.
+
+    What was found is remembered; what was not is looked for again, since a job may have made it meanwhile.
+    """
+    known = _found.get((name, path))
+    if known is not None:
+        return known
+    if "/" in name:
+        return name if os.access(name, os.X_OK) else None
+    for directory in path.split(os.pathsep):
+        candidate = os.path.join(directory or ".", name)  # noqa: PTH118  (of every job)
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):  # noqa: PTH112
+            if candidate.startswith("/"):
+                _found[name, path] = candidate
+            return candidate
+    return None
+
+
+def simple_words(command: str, env: Mapping[str, str]) -> list[str] | None:
+    """Return the words of a command that needs no shell, or None when bash has to read it."""
+    if _WORDS.fullmatch(command) is None:
+        return None
+    words = command.split()
+    program = words[0]
+    if "=" in program or program in _SHELL_ONLY:
+        return None
+    if program in _SAME_AS_PROGRAM and any(word.startswith("-") for word in words[1:]):
+        return None
+    if f"BASH_FUNC_{program}%%" in env or any(name in env for name in _STARTUP):
+        return None
+    return words
+
+
+def direct_argv(command: str, env: Mapping[str, str]) -> tuple[str, list[str]] | None:
+    """Return program file and arguments when the command can be run without a shell and its program is there."""
+    words = simple_words(command, env)
+    if words is None:
+        return None
+    program = find_program(words[0], env.get("PATH", DEFAULT_PATH))
+    return None if program is None else (program, words)
+
+
+def bash_argv(command: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return program file and arguments that have bash run the command."""
+    return find_program("bash", env.get("PATH", DEFAULT_PATH)) or "/bin/bash", ["bash", "-c", command]
+
+
+def in_directory(directory: str, argv: list[str], env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return program file and arguments that run ``argv`` in ``directory``."""
+    bash, _ = bash_argv("", env)
+    return bash, ["bash", "-c", 'cd -- "$0" && exec "$@"', directory, *argv]

@@ -1,0 +1,34 @@
+"""Specs in YAML, read by the rules of YAML 1.2: ``no`` and ``1:30`` are text, a repeated key is an error.
+
+Anchors, aliases and merge keys (``<<: *defaults``) work; tags other than those of the core schema do not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torc_core.contracts.formats import ParsedSpec, SpecFormat
+from torc_plugins.formats.source import Source, paused_collector
+from torc_plugins.formats.yaml_reader import best_parser, read
+from torc_plugins.formats.yaml_writer import write
+
+
+class YamlFormat(SpecFormat):
+    """YAML; unquoted scalars that read as numbers, booleans or null are Plain."""
+
+    name: ClassVar[str] = "yaml"
+    suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
+
+    def __init__(self, parser: Any = None) -> None:
+        self._parser = parser or best_parser()
+
+    def loads(self, text: str) -> ParsedSpec:
+        """Read a document; raises FormatError."""
+        source = Source(text, self.name)
+        with paused_collector():
+            data, tree = read(source, self._parser)
+        return ParsedSpec(data, source.locator(tree))
+
+    def dumps(self, data: Any) -> str:
+        """Write ``data`` in block style."""
+        return write(data)

@@ -1,0 +1,58 @@
+"""SQLite's result codes as errors that say which file, what is wrong and what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from torc_core.contracts.storage import StorageError
+
+_ROOM = "Free some space (or quota) on that file system; what was written before is kept."
+_DAMAGED = (
+    "Restore a backup over it, or move it away together with the files beside it whose names end in -wal or -journal: "
+    "then the next command begins with an empty database."
+)
+_RIGHTS = "Check that its folder exists and that you may write both, or choose another place."
+_OWNED = "Wait until the other process has ended, or use the address that it serves."
+_BY_CODE = {
+    sqlite3.SQLITE_CORRUPT: ("{path} is damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("{path} is damaged or not a database at all", _DAMAGED),
+    sqlite3.SQLITE_FULL: ("no space left to write {path}", _ROOM),
+    sqlite3.SQLITE_READONLY: ("{path} cannot be written", _RIGHTS),
+    sqlite3.SQLITE_PERM: ("{path} cannot be accessed", _RIGHTS),
+    sqlite3.SQLITE_CANTOPEN: ("{path} cannot be opened or made", _RIGHTS),
+    sqlite3.SQLITE_BUSY: ("{path} is in use by another process", _OWNED),
+    sqlite3.SQLITE_LOCKED: ("{path} is in use by another process", _OWNED),
+    sqlite3.SQLITE_IOERR: (
+        "the file system failed while {path} was used",
+        "Look at the quota and the health of that file system; then run the command again.",
+    ),
+}
+
+
+def explained(exc: sqlite3.Error, path: Path) -> StorageError:
+    """Return the error for a failure of the file, not of what was asked."""
+    code = getattr(exc, "sqlite_errorcode", None)  # errors of the Python module itself have none
+    known = _BY_CODE.get(code & 0xFF) if code is not None else None
+    if known is None:
+        return StorageError(f"{path}: {exc}", path=str(path))
+    message, hint = known
+    return StorageError(f"{message.format(path=path)} ({exc})", hint=hint, path=str(path))
+
+
+def newer(path: Path, found: str) -> StorageError:
+    """Return the error for a file whose tables this version does not know."""
+    return StorageError(
+        f"{path} was written by a newer torc (or a newer plugin): it has {found}",
+        hint="Update torc and its plugins here, or use another database file with this version.",
+        path=str(path),
+    )
+
+
+def foreign(path: Path) -> StorageError:
+    """Return the error for a database of another program; it is left as it is."""
+    return StorageError(
+        f"{path} is not a torc database: another program made it",
+        hint="Choose another file; this one was not changed.",
+        path=str(path),
+    )
