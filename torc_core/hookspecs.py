@@ -1,8 +1,8 @@
 """The hooks that plugins implement. ``plugins.md`` explains each with an example; ``plugins.py`` calls them.
 
-Every hook is called by keyword with what its implementation lists; an implementation may leave arguments out. Two kinds:
-collect (all answers are joined; a failing plugin's part is dropped and reported) and amend (the argument is changed in
-place, nothing is returned; a failure ends the operation with the plugin's name).
+An implementation gets the arguments that it lists and may leave others out. Two kinds: collect (all answers are joined;
+a failing plugin's part is dropped and reported) and amend (the argument is changed in place, nothing is returned; a
+failure ends the operation with the plugin's name).
 """
 
 # mypy: disable-error-code="empty-body"
@@ -67,8 +67,8 @@ def torc_register_commands() -> list[Provider]:
 def torc_modify_spec(spec: dict[str, Any], source: str, settings: Mapping[str, Any]) -> None:
     """Change a spec, in place, after it was parsed and before it is checked and expanded.
 
-    ``spec`` has the field names of specs, whatever its format was. ``source`` is the file as the user named it, ``-``
-    for standard input. ``settings`` is the table ``[plugins.<name>]`` of the configuration, empty when there is none.
+    ``spec`` has the field names of specs, whatever its format was. ``source`` is the file as the user named it, or
+    ``<stdin>``. ``settings`` is the table ``[plugins.<name>]`` of the configuration, empty when there is none.
     Kind: amend. Since: 0.1.
     """
 

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from torc_core import __version__
 from torc_core.contracts.provider import load_target, told
 from torc_core.errors import PluginError
 from torc_core.problems import WARNING, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from pluggy import HookImpl, PluginManager
-
-    from torc_core.entry_points import EntryPoint
 
 BUILTIN = {"builtin": "torc_plugins.builtin"}
 """Modules with hooks that come with torc, in order."""
@@ -78,7 +77,7 @@ class PluginLoader:
             self._manager = pluggy.PluginManager(hookspecs.PROJECT)
             self._manager.add_hookspecs(hookspecs)
             for name, target in BUILTIN.items():
-                self._load(Plugin(name, target))
+                self._load(Plugin(name, target, "torc", __version__))
         return self._manager
 
     def search(self) -> None:
@@ -94,7 +93,8 @@ class PluginLoader:
             named |= {point.name, point.distribution}
             plugin = Plugin(point.name, point.target, point.distribution, point.version)
             if point.group == COMMANDS_GROUP:
-                self._add_command(plugin)
+                self._leave_out_unwanted(plugin)
+                self.commands.append(plugin)
             else:
                 self._load(plugin)
         for file in self._site_files():
@@ -141,30 +141,25 @@ class PluginLoader:
             self.problems.append(problem)
         return problem
 
-    def _wanted(self, plugin: Plugin) -> bool:
+    def _leave_out_unwanted(self, plugin: Plugin) -> None:
         names = {plugin.name, plugin.distribution} - {""}
         if (self._only is not None and names.isdisjoint(self._only)) or not names.isdisjoint(self._disabled):
             plugin.state = DISABLED
-        return plugin.state == ACTIVE
-
-    def _add_command(self, plugin: Plugin) -> None:
-        same = next((other for other in self.commands if other.name == plugin.name), None)
-        self.commands.append(plugin)
-        if self._wanted(plugin) and same is not None and same.state == ACTIVE:
-            self._break(plugin, "plugin-duplicate", f'command "{plugin.name}" of {plugin} is also offered by {same}')
 
     def _load(self, plugin: Plugin) -> None:
         """Import a plugin and register its hooks, or say why not."""
         same = next((other for other in self.plugins if other.name == plugin.name), None)
         self.plugins.append(plugin)
-        if plugin.name not in BUILTIN and not self._wanted(plugin):
+        if plugin.target not in BUILTIN.values():
+            self._leave_out_unwanted(plugin)
+        if plugin.state == DISABLED:
             return
         if same is not None and same.state != DISABLED:
             self._break(plugin, "plugin-duplicate", f"{plugin} has the same name as {same}")
             return
         try:
             module = _import_file(plugin) if plugin.target.endswith(".py") else load_target(plugin.target)
-        except (Exception, SystemExit) as exc:  # whatever a third party's module does while it is imported
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - a third party's module, while it is imported
             self._break(plugin, "plugin-import", f"{plugin} failed to load: {told(exc)}")
             return
         self._register(plugin, module)
@@ -189,7 +184,7 @@ class PluginLoader:
                     continue
                 if impl.wrapper or impl.hookwrapper:
                     manager.unregister(name=plugin.name)
-                    self._break(plugin, "plugin-hook", f"{plugin}: {hook.name} is a wrapper; hooks are called one by one")
+                    self._break(plugin, "plugin-hook", f"{plugin} does not fit: {hook.name} is a wrapper")
                     return
                 if not hook.has_spec() and not impl.optionalhook:
                     what = f"{plugin}: there is no hook {hook.name}; that function is ignored"
@@ -217,6 +212,8 @@ class PluginLoader:
 
 def leave_out(plugin: Plugin) -> str:
     """Return the hint how to do without a plugin."""
+    if plugin.target in BUILTIN.values():
+        return "It comes with torc: install torc again"
     return f"Correct it, or leave it out with TORC_PLUGINS_DISABLED={plugin.name}"
 
 

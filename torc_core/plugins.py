@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torc_core.contracts.provider import Provider, load_target, told
 from torc_core.errors import NotFound, PluginError
-from torc_core.plugin_loading import ACTIVE, BROKEN, DISABLED, Plugin, PluginLoader
+from torc_core.plugin_loading import ACTIVE, Plugin, PluginLoader
 from torc_core.problems import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from torc_core.contracts.formats import SpecFormat
     from torc_core.contracts.storage import Storage
     from torc_core.spec.plan import Plan
-
-__all__ = ["ACTIVE", "BROKEN", "DISABLED", "Offer", "Plugin", "PluginHost", "amend_spec", "validate_plan"]
 
 FORMAT, EXECUTOR, STORAGE, COMMAND = "spec format", "executor", "storage", "command"
 REGISTRIES = {
@@ -70,10 +68,11 @@ class PluginHost:
         trace: bool = False,
     ) -> None:
         """``only`` (None: all) and ``disabled`` name plugins or their distributions; built-in ones always stay."""
-        self._loader = PluginLoader(only, disabled, directory, settings or {}, trace)
+        self.loader = PluginLoader(only, disabled, directory, settings or {}, trace)
         self._registries: dict[str, dict[str, Offer]] = {kind: {} for kind in REGISTRIES}
         self._asked: set[tuple[str, str]] = set()  # kind and plugin
-        self.problems: list[Problem] = self._loader.problems
+        self._commands_added = False
+        self.problems: list[Problem] = self.loader.problems
         """What was skipped so far, and why; grows while plugins are used."""
 
     @classmethod
@@ -104,7 +103,7 @@ class PluginHost:
             try:
                 made.append(_make_format(offer))
             except PluginError as exc:
-                self._loader.drop(offer.plugin, "plugin-import", str(exc))
+                self.report(offer.plugin, exc)
         return made
 
     def executor(self, name: str) -> type[Executor]:
@@ -113,24 +112,24 @@ class PluginHost:
         return found
 
     def storage(self, location: str) -> type[Storage]:
-        """Return the class for a location like ``sqlite:jobs.db``, or for its scheme; raises NotFound or PluginError."""
+        """Return the class for a location (``sqlite:jobs.db``) or scheme; raises NotFound or PluginError."""
         found: type[Storage] = self._find(STORAGE, location.partition(":")[0]).load()
         return found
 
     def offers(self, kind: str) -> list[Offer]:
         """Return everything of a kind; nothing is imported but the plugins' own modules."""
-        self._loader.search()
+        self.loader.search()
         self._ask(kind)
         return list(self._registries[kind].values())
 
     # what plugins say to specs
 
     def amend_spec(self, spec: dict[str, Any], source: str) -> None:
-        """Let plugins change a parsed spec in place; ``source`` is the file as named. The first failure is raised."""
+        """Let plugins change a parsed spec in place; ``source`` names where it comes from. The first failure is raised."""
         hook = "torc_modify_spec"
-        self._loader.search()
-        for plugin, implementation in self._loader.implementations(hook):
-            answer = self._loader.call(hook, plugin, implementation, {"spec": spec, "source": source})
+        self.loader.search()
+        for plugin, implementation in self.loader.implementations(hook):
+            answer = self.loader.call(hook, plugin, implementation, {"spec": spec, "source": source})
             if answer is not None:
                 raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}", hint="It changes the spec in place")
 
@@ -138,13 +137,13 @@ class PluginHost:
         """Return the problems that plugins see in a plan; a plugin that fails is a warning among them."""
         hook = "torc_validate_spec"
         problems: list[Problem] = []
-        self._loader.search()
-        for plugin, implementation in self._loader.implementations(hook):
+        self.loader.search()
+        for plugin, implementation in self.loader.implementations(hook):
             try:
-                answer = self._loader.call(hook, plugin, implementation, {"plan": plan})
+                answer = self.loader.call(hook, plugin, implementation, {"plan": plan})
                 problems += _checked(answer, Problem, f"{plugin}: {hook}")
             except PluginError as exc:
-                problems.append(self._loader.drop(plugin, "plugin-failed", str(exc)))
+                problems.append(self.loader.drop(plugin, "plugin-failed", str(exc)))
         return problems
 
     # health
@@ -153,7 +152,7 @@ class PluginHost:
         """Return all plugins; those that cannot be imported or registered carry their ``error``."""
         for kind in REGISTRIES:
             self.offers(kind)
-        return [*self._loader.plugins, *self._loader.commands]
+        return [*self.loader.plugins, *self.loader.commands]
 
     def offered_by(self, plugin: Plugin) -> list[Offer]:
         """Return what a plugin has registered."""
@@ -171,18 +170,22 @@ class PluginHost:
                 try:
                     offer.load()
                 except PluginError as exc:
-                    self._loader.drop(plugin, "plugin-import", str(exc))
+                    self.report(plugin, exc)
         return self.problems
+
+    def report(self, plugin: Plugin, error: PluginError) -> None:
+        """Note that something a plugin offers cannot be used."""
+        self.loader.drop(plugin, "plugin-import", str(error))
 
     # how they are asked
 
     def _stages(self, kind: str) -> Iterator[dict[str, Offer]]:
         """Yield the registry of a kind: with the built-in plugins, then with all."""
-        self._loader.start()
-        if not self._loader.searched:
+        self.loader.start()
+        if not self.loader.searched:
             self._ask(kind)
             yield self._registries[kind]
-            self._loader.search()
+            self.loader.search()
         self._ask(kind)
         yield self._registries[kind]
 
@@ -195,22 +198,21 @@ class PluginHost:
     def _ask(self, kind: str) -> None:
         """Collect what the loaded plugins offer of a kind, each once."""
         hook = REGISTRIES[kind][0]
-        for plugin, implementation in self._loader.implementations(hook):
+        for plugin, implementation in self.loader.implementations(hook):
             if (kind, plugin.name) in self._asked:
                 continue
             self._asked.add((kind, plugin.name))
             try:
-                answer = self._loader.call(hook, plugin, implementation, {})
-                providers = _checked(answer, Provider, f"{plugin}: {hook}")
+                answer = self.loader.call(hook, plugin, implementation, {})
+                for provider in _checked(answer, Provider, f"{plugin}: {hook}"):
+                    _check_words(provider, f"{plugin}: {hook}")
+                    self._add(Offer(kind, provider, plugin))
             except PluginError as exc:
-                self._loader.drop(plugin, "plugin-failed", str(exc))
-                continue
-            for provider in providers:
-                self._add(Offer(kind, provider, plugin))
-        if kind == COMMAND:
-            for plugin in self._loader.commands:
-                if plugin.state == ACTIVE and (COMMAND, f"command {plugin.name}") not in self._asked:
-                    self._asked.add((COMMAND, f"command {plugin.name}"))
+                self.loader.drop(plugin, "plugin-failed", str(exc))
+        if kind == COMMAND and self.loader.searched and not self._commands_added:
+            self._commands_added = True
+            for plugin in self.loader.commands:
+                if plugin.state == ACTIVE:
                     self._add(Offer(kind, Provider(plugin.name, plugin.target), plugin))
 
     def _add(self, offer: Offer) -> None:
@@ -220,19 +222,16 @@ class PluginHost:
             registry[offer.provider.name] = offer
             return
         what = f'{offer.kind} "{offer.provider.name}" of {offer.plugin} is also offered by {same.plugin}, which is used'
-        self._loader.drop(offer.plugin, "plugin-duplicate", what)
+        self.loader.drop(offer.plugin, "plugin-duplicate", what)
 
     def _missing(self, kind: str, name: str) -> NotFound:
         """Return the error for a name nobody offers, with the failures of those who might have."""
         broken = [plugin.error for plugin in self.plugins() if plugin.error]
-        known = [offer.provider.name for offer in self.offers(kind)]
-        nearest = did_you_mean(name, known)
+        known = [offer.provider for offer in self.offers(kind)]
+        listed = ", ".join(f"{p.name} ({' '.join(p.suffixes)})" if p.suffixes else p.name for p in known)
         message = f'{kind} "{name}" is not available' + (f": {'; '.join(broken)}" if broken else "")
-        return NotFound(message, hint=f"{nearest} Available: {', '.join(known)}".strip())
-
-
-def amend_spec(host: PluginHost, data: dict[str, Any], source: str = "-") -> None:
-    host.amend_spec(data, source)
+        nearest = did_you_mean(name, [provider.name for provider in known])
+        return NotFound(message, hint=f"{nearest} Available: {listed}".strip())
 
 
 def _by_suffix(offers: Collection[Offer], file: str) -> Offer | None:
@@ -246,7 +245,7 @@ def _make_format(offer: Offer) -> SpecFormat:
     cls = offer.load()
     try:
         made: SpecFormat = cls()
-    except Exception as exc:  # noqa: BLE001 - a third party's constructor
+    except Exception as exc:  # a third party's constructor
         raise PluginError(f"{offer.plugin}: {offer.provider.target} cannot be made: {told(exc)}") from exc
     return made
 
@@ -259,6 +258,17 @@ def _checked(answer: Any, item: type, what: str) -> list[Any]:
             return list(answer)
         raise PluginError(f"{what} returned a list with a {_kind(wrong)}, expected {item.__name__}")
     raise PluginError(f"{what} returned a {_kind(answer)}, expected a list of {item.__name__}")
+
+
+def _check_words(provider: Provider, what: str) -> None:
+    """Raise PluginError for a provider that cannot be listed or looked up."""
+    name, target, summary, suffixes = provider
+    if not (isinstance(name, str) and name and isinstance(target, str) and isinstance(summary, str)):
+        raise PluginError(f"{what}: name, target and summary are text, not {provider!r}")
+    if not all(target.partition(":")):
+        raise PluginError(f'{what}: "{name}" has the target "{target}", expected "package.module:Attribute"')
+    if not isinstance(suffixes, tuple) or any(s != s.lower() or not s.startswith(".") for s in suffixes):
+        raise PluginError(f'{what}: "{name}" has the suffixes {suffixes!r}, expected a tuple like (".csv",)')
 
 
 def _kind(value: Any) -> str:

@@ -42,12 +42,13 @@ def load_target(target: str) -> Any:
 
 
 def told(exc: BaseException) -> str:
-    """Return an exception on one line, with the line of source that raised it."""
+    """Return an exception on one line, with the line of a plugin's source that raised it."""
     text = " ".join(f"{type(exc).__name__}: {exc}".split()).removesuffix(":")
     place, frame = "", exc.__traceback__
+    core = __file__.removesuffix("contracts/provider.py")
     while frame is not None:
         file = frame.tb_frame.f_code.co_filename
-        if not file.startswith("<frozen") and file not in (__file__, "<string>"):
+        if not file.startswith(("<", core)) and not file.endswith("importlib/__init__.py"):
             place = f" ({file.rpartition('/')[2]}:{frame.tb_lineno})"
         frame = frame.tb_next
     return text + place

@@ -167,7 +167,7 @@ def _as_jobs(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> list[J
 def changed_inputs(turn: Turn, state: WorkflowState) -> list[tuple[int, str]]:
     """Return id and name of the jobs that ran with something else than what they would be given now."""
     names = ("id", "name", "input_hash", "command", "invocation_script", "env", *_LAUNCHED[_LINKS])
-    data = dict(turn.rows(UserData, ("id", "data"), of_workflow(state.id)))
+    data: dict[int, str | None] = dict(turn.rows(UserData, ("id", "data"), of_workflow(state.id)))
     return [
         (id, name)
         for id, name, kept, command, script, env, *links in turn.rows(Job, names, of_workflow(state.id))

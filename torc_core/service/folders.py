@@ -10,8 +10,11 @@ MAX_SOCKET_PATH = 100
 """Bytes; the address of a Unix socket has room for 104 to 108, depending on the system."""
 _MOUNTS = Path("/proc/self/mountinfo")
 _LOCAL_KINDS = frozenset(
-    "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs tmpfs ramfs overlay aufs ecryptfs"
-    " vfat msdos exfat ntfs ntfs3 fuseblk hfs hfsplus apfs ufs udf".split()
+    [
+        *["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "tmpfs", "ramfs"],
+        *["overlay", "aufs", "ecryptfs", "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "hfs", "hfsplus"],
+        *["apfs", "ufs", "udf"],
+    ]
 )
 """Those that one running kernel has to itself; nfs, lustre, gpfs, cifs, 9p, fuse.* and all unknown ones are not."""
 

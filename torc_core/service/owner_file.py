@@ -84,7 +84,7 @@ def sight(path: Path) -> Sighting | None:
     try:
         record = OwnerRecord.read(text)
     except ValueError:
-        return Sighting(f"unreadable{facts.st_ino}x{facts.st_size}", mark, None)
+        return Sighting(f"unreadable{facts.st_ino}x{facts.st_mtime_ns}", mark, None)
     return Sighting(record.id, mark, record)
 
 

@@ -4,8 +4,8 @@ The owner is named in ``<database>.owner``. How that file changes, each step bei
 offers:
 
 1. No file: whoever *links* its own record there first is the owner.
-2. A file whose owner is dead: its successor is whoever first links a claim, ``<database>.owner.after-<id of the dead>``.
-   Only that one may replace the file, after it has seen once more that the dead owner's record is still there. Ids are
+2. A file whose owner is dead: its successor is whoever first links a claim, ``<database>.owner.after-<its id>``. Only
+   that one may replace the file, after it has seen once more that the dead owner's record is still there. Ids are
    random and a record that is gone never comes back, so a late claimer finds another id and leaves everything alone.
 3. A claimer that died in between: its claim carries an id of its own, and whoever first links ``after-<that id>`` takes
    its place, and so on. Who has taken over removes all claims: they name records that are gone.
@@ -23,7 +23,6 @@ remains is a machine that halts between that look and the write for more than 30
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import threading
@@ -56,13 +55,13 @@ def running_clock() -> float:
 
 
 class Ownership:
-    """A database that is this process's own, until it is released or lost."""
+    """A database that is this process's own, until it is released or lost; ``on_lost`` is then called once."""
 
     def __init__(self, sheet: Sheet, lock: int | None, timing: Timing) -> None:
         self._sheet, self._lock, self._timing = sheet, lock, timing
         self._pid = os.getpid()
         self._looked_at = running_clock()
-        self._lost = ""
+        self.is_lost = False
         self._ended = threading.Event()
         self._released = threading.Lock()
         self.on_lost: Callable[[], None] = lambda: None
@@ -74,43 +73,28 @@ class Ownership:
         """What the file says."""
         return self._sheet.record
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether another has taken over."""
-        return bool(self._lost)
-
     def still_mine(self) -> bool:
-        """Return True while this process may write; raises Unavailable once it may not. Cheap: ask before every write."""
+        """Whether this process may write now. Cheap: ask before every write."""
         if os.getpid() != self._pid:
-            raise Unavailable(
-                f"{self._sheet.target} belongs to the process that this one was forked from",
-                hint="Open the database anew in the forked process",
-            )
-        if not self._lost and running_clock() - self._looked_at > self._timing.look_s:
-            self.look()
-        if self._lost:
-            raise Unavailable(self._lost, hint="Run the command again: it will talk to the new owner")
-        return True
+            return False  # forked; the database is the parent's
+        if self._ended.is_set():
+            return False
+        return running_clock() - self._looked_at <= self._timing.look_s or self.look()
 
-    def look(self) -> None:
-        """See whether the file is still this owner's; a file that cannot be read is Unavailable until it can."""
+    def look(self) -> bool:
+        """See whether the file is still this owner's. False also while the file cannot be read."""
         now = running_clock()  # before reading, which may take long
         try:
             is_mine = self._sheet.is_at_target()
-        except OSError as exc:
-            raise Unavailable(
-                f"cannot see whether {self._sheet.target} still names this process: {exc.strerror or exc}",
-                hint="Nothing was written; try again when the file system answers",
-            ) from exc
+        except (OSError, Unavailable):
+            return False
         if is_mine:
             self._looked_at = now
-        elif not self._ended.is_set():
-            self._lost = (
-                f"{self._sheet.target} no longer names this process ({self.record.who}): it was paused for so long"
-                " that another took the database over, or the file was removed"
-            )
+        elif not self._ended.is_set():  # paused for so long that another took over, or the file was removed
+            self.is_lost = True
             self._ended.set()
             self.on_lost()
+        return is_mine
 
     def announce(self, addresses: tuple[str, ...], trouble: str = "") -> None:
         """Say where the owner can be reached from now on, or why it cannot."""
@@ -152,8 +136,8 @@ class Ownership:
                     if not self._ended.is_set():
                         self._sheet.touch()
                 self.look()
-            except (OSError, Unavailable):
-                self._looked_at = float("-inf")  # whoever writes next looks for itself and says what is wrong
+            except OSError:
+                self._looked_at = float("-inf")  # without a heartbeat others may take over: look before the next write
 
 
 def _claim(owner_file: Path, after: str, record: OwnerRecord) -> Sheet:
@@ -174,12 +158,16 @@ class Standing(NamedTuple):
 
 
 class Candidate:
-    """A process that wants to be the owner, or else to know who is. For one thread."""
+    """A process that wants to be the owner, or else to know who is. For one thread.
+
+    ``shared_folder`` says whether other machines see the folder; None: look at what is mounted there.
+    """
 
     def __init__(
         self,
         database: Path,
         timing: Timing = Timing(),  # noqa: B008  (a constant)
+        shared_folder: bool | None = None,
         machine: Machine | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -187,7 +175,7 @@ class Candidate:
         self.file = database.with_name(f"{database.name}.owner")
         self._lock_path = database.with_name(f"{database.name}.lock")
         self._timing, self._machine, self._clock = timing, machine or this_machine(), clock
-        self._is_local: bool | None = None
+        self._is_shared = shared_folder
         self._watched: dict[str, tuple[tuple[int, int], float, float]] = {}  # mark, seconds without a move, last look
 
     def attempt(self) -> Ownership | Standing:
@@ -201,7 +189,7 @@ class Candidate:
         return Standing(found, verdict)
 
     def judge(self, found: Sighting) -> Verdict:
-        """Say whether the process that made a file lives; unknown ones have to be judged again, more than once a second."""
+        """Say whether the process that made a file lives; judge unknown ones again, more than once a second."""
         record = found.record
         if record is None:
             return self._watch(found)
@@ -212,9 +200,9 @@ class Candidate:
         return "dead" if self._was_before_reboot(record) else self._watch(found)
 
     def _was_before_reboot(self, record: OwnerRecord) -> bool:
-        if self._is_local is None:
-            self._is_local = is_local_folder(self.file.parent)
-        return self._is_local and bool(record.machine.boot_id and self._machine.boot_id)
+        if self._is_shared is None:
+            self._is_shared = not is_local_folder(self.file.parent)
+        return not self._is_shared and bool(record.machine.boot_id and self._machine.boot_id)
 
     def _judge_by_lock(self) -> Verdict:
         lock = self._take_lock()
@@ -249,15 +237,14 @@ class Candidate:
 
     def _take_free(self) -> Ownership | None:
         lock = self._take_lock()
+        sheet: Sheet | None = None
         try:
             sheet = self._sheet(lock)
-            owned = sheet.place()
-        except BaseException:
-            _close(lock)
-            raise
-        if owned:
-            return Ownership(sheet, lock, self._timing)
-        _close(lock)
+            if sheet.place():
+                return Ownership(sheet, lock, self._timing)
+        finally:
+            if sheet is None or not sheet.is_placed:
+                _drop(sheet, lock)
         return None
 
     def _sheet(self, lock: int | None) -> Sheet:
@@ -282,37 +269,45 @@ class Candidate:
         claim = _claim(self.file, after, sheet.record)
         try:
             if claim.place():
-                self._replace(dead, sheet)
-                claim.target.unlink(missing_ok=True)
+                self._replace(dead, sheet, claim)
         finally:
             claim.discard()
             if not sheet.is_placed:
-                sheet.discard()
-                _close(lock)
+                _drop(sheet, lock)
         if not sheet.is_placed:
             return None
-        self._remove_claims()
+        self._tidy()
         return Ownership(sheet, lock, self._timing)
 
-    def _replace(self, dead: Sighting, sheet: Sheet) -> None:
+    def _replace(self, dead: Sighting, sheet: Sheet, claim: Sheet) -> None:
         began = running_clock()
         now = sight(self.file)
-        if now is None or now.key != dead.key:
-            return
-        if running_clock() - began > self._timing.stale_s / 3:  # so late that others may think this process dead
+        if running_clock() - began > self._timing.stale_s / 3:
+            # Others may think this process dead and act on its claim, so that stays.
             raise Unavailable(f"{self.file.parent} answers too slowly to take the database over", hint="Try again")
-        sheet.replace()
+        try:
+            if now is not None and now.key == dead.key:
+                sheet.replace()
+        finally:
+            claim.target.unlink(missing_ok=True)
 
-    def _remove_claims(self) -> None:
-        for path in self.file.parent.glob(f"{self.file.name}.after-*"):
-            path.unlink(missing_ok=True)
-        for path in self.file.parent.glob(f"{self.file.name}.*.new"):
-            found = sight(path)
-            if found and found.record and found.record.machine == self._machine and self.judge(found) == "dead":
+    def _tidy(self) -> None:
+        """Remove claims on records that are gone, and what dead processes of this machine wrote aside."""
+        for path in self.file.parent.iterdir():
+            rest = path.name.removeprefix(self.file.name)
+            if rest == path.name:
+                continue
+            if path.suffix == ".new":
+                found = sight(path)
+                record = found and found.record
+                if record and record.machine == self._machine and start_of(record.pid) != record.start:
+                    path.unlink(missing_ok=True)
+            elif rest.startswith(".after-"):
                 path.unlink(missing_ok=True)
 
 
-def _close(lock: int | None) -> None:
+def _drop(sheet: Sheet | None, lock: int | None) -> None:
+    if sheet is not None:
+        sheet.discard()
     if lock is not None:
-        with contextlib.suppress(OSError):
-            os.close(lock)
+        os.close(lock)

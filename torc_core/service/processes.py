@@ -26,7 +26,7 @@ def this_machine() -> Machine:
     """Return where this process runs; without ``/proc`` only the name is known."""
     try:
         boot_id = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-        pid_space = os.readlink("/proc/self/ns/pid")
+        pid_space = str((_PROC / "self/ns/pid").readlink())
     except OSError:
         boot_id = pid_space = ""
     return Machine(os.uname().nodename, boot_id, pid_space)

@@ -38,7 +38,7 @@ def names_of(turn: Turn, kind: type[Record], ids: Sequence[int]) -> list[str]:
     """Return the names of records, in the order of ``ids``."""
     if not ids:
         return []
-    names = dict(turn.rows(kind, ("id", "name"), with_ids(list(ids))))
+    names: dict[int, str] = dict(turn.rows(kind, ("id", "name"), with_ids(list(ids))))
     return [names[id] for id in ids if id in names]
 
 
@@ -164,7 +164,7 @@ def list_job_dependencies(
 ) -> Page[a.JobDependency]:
     """List pairs of jobs, those that wait in ascending order."""
     graph = turn.state(id).graph
-    names = dict(turn.rows(Job, ("id", "name"), of_workflow(id)))
+    names: dict[int, str] = dict(turn.rows(Job, ("id", "name"), of_workflow(id)))
     rows = []
     for job in sorted(names):
         for other in graph.job_ids(graph.dependencies(graph.node(job))):
@@ -232,7 +232,7 @@ def list_job_file_relationships(
     turn: Turn, id: int, offset: int = 0, limit: int = MAX_LIMIT, sort_by: str | None = None, reverse_sort: bool = False
 ) -> Page[a.JobFileRelationship]:
     """List who writes and reads each file."""
-    names = dict(turn.rows(Job, ("id", "name"), of_workflow(id)))
+    names: dict[int, str] = dict(turn.rows(Job, ("id", "name"), of_workflow(id)))
     things = turn.rows(File, ("id", "name", "path"), of_workflow(id))
     rows = _relationships(
         file_use(turn, turn.state(id)), things, names,
@@ -246,7 +246,7 @@ def list_job_user_data_relationships(
     turn: Turn, id: int, offset: int = 0, limit: int = MAX_LIMIT, sort_by: str | None = None, reverse_sort: bool = False
 ) -> Page[a.JobUserDataRelationship]:
     """List who writes and reads each user data record."""
-    names = dict(turn.rows(Job, ("id", "name"), of_workflow(id)))
+    names: dict[int, str] = dict(turn.rows(Job, ("id", "name"), of_workflow(id)))
     things = turn.rows(UserData, ("id", "name"), of_workflow(id))
     rows = _relationships(
         data_use(turn, turn.state(id)), things, names,

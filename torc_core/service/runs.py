@@ -52,7 +52,7 @@ def initialize_jobs(
     graph = state.graph
     cycle = order.find_cycle(graph)
     if cycle:
-        names = dict(turn.rows(Job, ("id", "name"), with_ids(graph.job_ids(cycle))))
+        names: dict[int, str] = dict(turn.rows(Job, ("id", "name"), with_ids(graph.job_ids(cycle))))
         path = " -> ".join(str(names[job]) for job in graph.job_ids(cycle))
         raise Invalid(f"jobs wait for each other: {path}", hint="Remove one of these dependencies.", id=id)
     if clear_ephemeral_user_data:
@@ -203,7 +203,7 @@ def process_changed_job_inputs(turn: Turn, id: int, dry_run: bool = False) -> Ch
     changed = _changed_definitions(turn, state)
     if changed and not dry_run:
         nodes = state.graph.nodes([job for job, _ in changed])
-        change_all(turn, state, lambda: transitions.reset(state.graph, nodes, downstream=False))
+        change_all(turn, state, lambda: transitions.reset(state.graph, nodes, only_these=True))
     return ChangedInputs(reinitialized_jobs=[name for _, name in changed])
 
 

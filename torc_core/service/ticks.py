@@ -72,7 +72,7 @@ def adopt_orphans(turn: Turn, id: int, compute_node_ids: list[int], fail: bool =
     running = [job for job in held if _status(state, job) == RUNNING]
     give_back(turn, state, [job for job in held if _status(state, job) == PENDING])
     if running:
-        starts = dict(turn.rows(Job, ("id", "start_time"), with_ids(running)))
+        starts: dict[int, str | None] = dict(turn.rows(Job, ("id", "start_time"), with_ids(running)))
         reports = [_lost_report(turn, state, job, held[job], starts[job]) for job in running]
         finish(turn, state, reports)
         if not fail:

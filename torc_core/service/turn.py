@@ -70,7 +70,7 @@ class Turn:
         names = [f.name for f in loaded_fields(kind)]
         return map(row_reader(kind), self.storage.rows(kind, names, where, **page))
 
-    def rows(self, kind: type[Record], names: Sequence[str], where: Where = (), **page: Any) -> Iterable[Row]:
+    def rows(self, kind: type[Record], names: Sequence[str], where: Where = (), **page: Any) -> Iterable[Any]:
         """Yield columns in stored form of the rows that match."""
         return self.storage.rows(kind, names, where, **page)
 

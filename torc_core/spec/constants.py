@@ -6,7 +6,6 @@ hold any ``{identifier}`` that is neither constant nor parameter.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +13,8 @@ from torc_core.contracts.formats import Plain
 from torc_core.problems import Path, did_you_mean
 from torc_core.spec.findings import BadText, Findings
 from torc_core.spec.tables import Table
-from torc_core.spec.template import IDENTIFIER
+from torc_core.spec.template import IDENTIFIER, TOKEN
 
-_TOKEN = re.compile(r"(?<!\$)(?<!\\[pPx])\{([A-Za-z_][A-Za-z0-9_]*)(?::[^}]*)?\}")
 _SECTIONS = ("jobs", "files", "user_data")
 
 
@@ -54,7 +52,7 @@ def _checked(given: dict[str, Any], findings: Findings) -> dict[str, str]:
             findings.error("variable", f'"{name}" cannot be the name of a variable', path, hint=hint, found=name)
         elif not isinstance(value, str):
             continue  # the reader of the section says what is wrong with it
-        elif token := _TOKEN.search(value):
+        elif token := TOKEN.search(value):
             what = f'variable "{name}" has the token {token[0]} in its value; variables do not build on each other'
             findings.error("variable", what, path, found=token[0])
         else:
@@ -67,7 +65,7 @@ def _replaced(value: Any, constants: dict[str, str], kept: tuple[str, ...], key:
         return value
     kind = type(value)
     if kind is str:
-        return _TOKEN.sub(lambda t: constants.get(t[1], t[0]), value) if "{" in value else value
+        return TOKEN.sub(lambda t: constants.get(t[1], t[0]), value) if "{" in value else value
     if kind is dict:
         return {name: _replaced(member, constants, kept, name) for name, member in value.items()}
     if kind is list:
@@ -99,7 +97,7 @@ def _listed(value: Any) -> list[Any]:
 def _check_tokens(value: Any, path: Path, known: frozenset[str], findings: Findings) -> None:
     kind = type(value)
     if kind is str:
-        for token in _TOKEN.finditer(value) if "{" in value else ():
+        for token in TOKEN.finditer(value) if "{" in value else ():
             if token[1] not in known:
                 what = f"{token[0]} is neither a variable nor a parameter of this spec: {_shortened(value)}"
                 findings.error("token-unknown", what, path, hint=did_you_mean(token[1], known), found=token[0])

@@ -4,112 +4,26 @@ Every section refuses unknown fields. Rules that need more than one field are in
 """
 
 import enum
-import re
 
 from torc_core.records.values import Json, Value, at_least, field
-from torc_core.units import UnitError, parse_duration, parse_memory
-
-_LABEL_RULE = "a label is not empty, has no comma and no blank at either end"
-_INT32 = 2**31
-
-
-class Trigger(enum.StrEnum):
-    """When an action is due."""
-
-    ON_WORKFLOW_START = "on_workflow_start"
-    ON_WORKFLOW_COMPLETE = "on_workflow_complete"
-    ON_JOBS_READY = "on_jobs_ready"
-    ON_JOBS_COMPLETE = "on_jobs_complete"
-    ON_WORKER_START = "on_worker_start"
-    ON_WORKER_COMPLETE = "on_worker_complete"
-
-
-class ActionType(enum.StrEnum):
-    """What an action does."""
-
-    RUN_COMMANDS = "run_commands"
-    SCHEDULE_NODES = "schedule_nodes"
-
-
-class StdioMode(enum.StrEnum):
-    """What is kept of a job's output streams."""
-
-    SEPARATE = "separate"
-    COMBINED = "combined"
-    NO_STDOUT = "no_stdout"
-    NO_STDERR = "no_stderr"
-    NONE = "none"
-
-
-class ExecutionMode(enum.StrEnum):
-    """Whether jobs are started directly or through srun."""
-
-    DIRECT = "direct"
-    SLURM = "slurm"
-    AUTO = "auto"
-
-
-class Granularity(enum.StrEnum):
-    """How much monitoring keeps."""
-
-    SUMMARY = "summary"
-    TIME_SERIES = "time_series"
-
-
-class SortMethod(enum.StrEnum):
-    """Orders of early releases; a job's priority takes their place."""
-
-    GPUS_RUNTIME_MEMORY = "gpus_runtime_memory"
-    GPUS_MEMORY_RUNTIME = "gpus_memory_runtime"
-    NONE = "none"
-
-
-def check_memory(text: str) -> None:
-    """Refuse what is no memory size."""
-    parse_memory(text)
-
-
-def check_duration(text: str) -> None:
-    """Refuse what is no ISO 8601 duration; a common slip gets its correction."""
-    try:
-        parse_duration(text)
-    except UnitError as exc:
-        slip = re.fullmatch(r"(?:(\d+):)?(\d+):(\d+)", text)
-        if slip:
-            hours, minutes, seconds = (int(part or 0) for part in slip.groups())
-            raise ValueError(f"{exc}; this may be 'PT{hours}H{minutes}M{seconds}S'") from exc
-        raise
-
-
-def check_label(text: str) -> None:
-    """Refuse a label that runners could not name."""
-    if not text or "," in text or text != text.strip():
-        raise ValueError(f"{_LABEL_RULE}, found {text!r}")
-
-
-def check_int32(number: int) -> None:
-    """Refuse numbers that do not fit 32 bits."""
-    if not -_INT32 <= number < _INT32:
-        raise ValueError("must fit 32 bits")
-
-
-def check_exit_codes(codes: list[int]) -> None:
-    """Refuse codes that do not fit 32 bits."""
-    for code in codes:
-        if code is not None:
-            check_int32(code)
-
-
-def check_mpi(text: str) -> None:
-    """Refuse what srun would not take as one word."""
-    if not re.fullmatch(r"[A-Za-z0-9+_.-]+", text):
-        raise ValueError(f"expected one word of letters, digits and + _ . -, found {text!r}")
+from torc_core.spec.choices import (
+    ActionType,
+    ExecutionMode,
+    Granularity,
+    SortMethod,
+    StdioMode,
+    Trigger,
+    check_duration,
+    check_exit_codes,
+    check_int32,
+    check_memory,
+    check_mpi,
+)
 
 
 class ExpandedSpec(Value, closed=True):
     """What every section has that can stand for many items."""
 
-    name: str | None = field("after expansion unique in its kind", default=None, template=True)
     parameters: dict[str, Json] | None = field("values by name; excludes the shared ones", default=None)
     parameter_mode: str = field("zip takes values at equal places; everything else is the product", default="product")
     use_parameters: list[str] | None = field("names of shared parameters", default=None)
@@ -132,7 +46,9 @@ class JobSpec(ExpandedSpec):
     invocation_script: str | None = field("put before the command", default=None, template=True)
     cancel_on_blocking_job_failure: bool = True
     supports_termination: bool = field("gets SIGTERM and time before SIGKILL", default=False)
-    resource_requirements: str | None = field("name of an entry; none: the built-in default", default=None, template=True)
+    resource_requirements: str | None = field(
+        "name of an entry; none: the built-in default", default=None, template=True
+    )
     failure_handler: str | None = field("name of an entry; never a template", default=None)
     scheduler: str | None = field("name of a Slurm scheduler; none: any runner", default=None, template=True)
     depends_on: list[str] | None = field("names of jobs", default=None, template=True)
@@ -163,6 +79,7 @@ class FileSpec(ExpandedSpec):
 class UserDataSpec(ExpandedSpec):
     """JSON that jobs hand to each other; tokens are replaced in every text of it, not in keys."""
 
+    name: str | None = field("after expansion unique; without one it is not created", default=None, template=True)
     data: Json = field("any JSON; null: none yet", default=None, template=True)
     is_ephemeral: bool = field("forgotten at the next run", default=False)
 
@@ -270,6 +187,20 @@ class ExecutionConfigSpec(Value, closed=True):
     srun_termination_signal: str | None = field("slurm", default=None)
     enable_cpu_bind: bool | None = field("slurm; false unless given", default=None)
     srun_mpi: str | None = field("direct, with one worker on each node", default=None, check=check_mpi)
+
+
+EXECUTION_DEFAULTS = {
+    "mode": "direct",
+    "sigkill_headroom_seconds": 60,
+    "timeout_exit_code": 152,
+    "staggered_start": True,
+    "limit_resources": True,
+    "termination_signal": "SIGTERM",
+    "sigterm_lead_seconds": 30,
+    "oom_exit_code": 137,
+    "enable_cpu_bind": False,
+}
+"""What holds for the fields of an execution_config that are not given."""
 
 
 class DynamicJobsSpec(Value, closed=True):

@@ -10,12 +10,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+from torc_core.errors import TorcError
 from torc_core.records.values import Json
 from torc_core.spec.findings import BadText
 
 Scalar = int | float | str
 ReadFile = Callable[[str], str]
-"""Returns the text of a file named in a spec, relative to the spec's folder; raises OSError or ValueError."""
+"""Returns the text of a file, relative to the spec's folder; raises OSError, ValueError or TorcError."""
 
 LIMIT = 1_000_000
 """Combinations of one item, and values of one parameter; a whole spec may have twice as many."""
@@ -181,5 +182,5 @@ def text_of(name: str, read_file: ReadFile | None, code: str) -> str:
         return read_file(name).removeprefix("\ufeff")
     except OSError as exc:
         raise BadText(f"{name!r} cannot be read: {exc.strerror or exc}", code=code) from exc
-    except ValueError as exc:
-        raise BadText(f"{name!r} cannot be read: it is not UTF-8 text ({exc})", code=code) from exc
+    except (TorcError, ValueError) as exc:
+        raise BadText(f"{name!r} cannot be read: {exc}", code=code) from exc

@@ -27,25 +27,45 @@ class PlannedJob:
         "supports_termination",
     )  # fmt: skip
 
-    def __init__(self, name: str, command: str, path: Path = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: str,
+        path: Path = (),
+        invocation_script: str | None = None,
+        cancel_on_failure: bool = True,
+        supports_termination: bool = False,
+        requirements: int = -1,
+        handler: int = -1,
+        scheduler: int = -1,
+        depends_on: tuple[int, ...] = NOTHING,
+        inputs: tuple[int, ...] = NOTHING,
+        outputs: tuple[int, ...] = NOTHING,
+        data_inputs: tuple[int, ...] = NOTHING,
+        data_outputs: tuple[int, ...] = NOTHING,
+        priority: int = 0,
+        env: dict[str, str] | None = None,
+        labels: tuple[str, ...] = (),
+        stdio: dict[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.command = command
         self.path = path  # of the job in the spec it comes from: ("jobs", 3)
-        self.invocation_script: str | None = None
-        self.cancel_on_failure = True
-        self.supports_termination = False
-        self.requirements = -1
-        self.handler = -1
-        self.scheduler = -1
-        self.depends_on = NOTHING
-        self.inputs = NOTHING
-        self.outputs = NOTHING
-        self.data_inputs = NOTHING
-        self.data_outputs = NOTHING
-        self.priority = 0
-        self.env: dict[str, str] | None = None  # the job's own; the workflow's is in Plan.workflow
-        self.labels: tuple[str, ...] = ()  # sorted
-        self.stdio: dict[str, Any] | None = None
+        self.invocation_script = invocation_script
+        self.cancel_on_failure = cancel_on_failure
+        self.supports_termination = supports_termination
+        self.requirements = requirements
+        self.handler = handler
+        self.scheduler = scheduler
+        self.depends_on = depends_on
+        self.inputs = inputs
+        self.outputs = outputs
+        self.data_inputs = data_inputs
+        self.data_outputs = data_outputs
+        self.priority = priority
+        self.env = env  # the job's own; the workflow's is in Plan.workflow
+        self.labels = labels  # sorted
+        self.stdio = stdio
 
 
 class PlannedFile:
@@ -97,4 +117,4 @@ class Plan:
         self.handlers: list[dict[str, Any]] = []
         self.actions: list[dict[str, Any]] = []
         self.counts_before: dict[str, int] = {}  # items as written: {"jobs": 3, "files": 2, "user_data": 0}
-        self.problems: list[Problem] = []  # warnings and notes; errors prevent a plan
+        self.problems: list[Problem] = []  # warnings and notes; errors when the plan was only checked

@@ -16,8 +16,8 @@ from torc_core.spec.parameters import Scalar, number_text
 _ZERO_PADDED = re.compile(r"0\+?([0-9]+)d")
 _DECIMALS = re.compile(r"\.\+?([0-9]+)f")
 _WIDEST = 1000
-# Not after $, which is the shell's, nor in the classes \p{L} and \x{41} of patterns.
-_TOKEN = re.compile(r"(?<!\$)(?<!\\[pPx])\{([A-Za-z_][A-Za-z0-9_]*)(:[^}]*)?\}")
+TOKEN = re.compile(r"(?<!\$)(?<!\\[pPx])\{([A-Za-z_][A-Za-z0-9_]*)(:[^}]*)?\}")
+"""What looks like a token; not after $, which is the shell's, nor in the classes \\p{L} and \\x{41} of patterns."""
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -47,7 +47,7 @@ def compile_template(text: str, names: tuple[str, ...]) -> Template | None:
 @lru_cache(maxsize=256)
 def _tokens_of(names: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
-    return re.compile(r"\{(%s)(?::([^}]*))?\}" % "|".join(map(re.escape, longest_first)))
+    return re.compile(r"\{(" + "|".join(map(re.escape, longest_first)) + r")(?::([^}]*))?\}")
 
 
 def checked_spec(spec: str) -> str:
@@ -84,4 +84,4 @@ def left_over(text: str, known: Collection[str]) -> list[tuple[str, str]]:
     """Return ``(token, name)`` of what looks like a token, but is none of the ``known`` parameters."""
     if "{" not in text:
         return []
-    return [(match[0], match[1]) for match in _TOKEN.finditer(text) if match[1] not in known]
+    return [(match[0], match[1]) for match in TOKEN.finditer(text) if match[1] not in known]

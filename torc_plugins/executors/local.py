@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import select
 import shlex
 import signal
 import time
@@ -30,14 +31,14 @@ _LOOK_SECONDS = 0.05  # how often a group is looked at whose leader has obeyed S
 _REMEMBERED = 4096  # ended commands that poll() still knows
 _CLOSE_SECONDS = 5.0  # how long close() waits for killed commands
 _PEAK_MARGIN_KIB = 2048  # the kernel's counts are that rough
-_OWN_FAULT = "cannot start {name!r}: {reason}"
 
 
 class _Child:
     """A command that runs, or whose group is being ended."""
 
     __slots__ = (
-        "ended_at", "expires_at", "gentle", "handle", "kill_at", "lingers", "pid", "reason", "started_at", "started_wall",
+        "ended_at", "expires_at", "gentle", "handle", "kill_at", "lingers", "pid", "reason", "started_at",
+        "started_wall",
     )  # fmt: skip
 
     def __init__(self, pid: int, handle: Handle, gentle: bool, started_at: float, started_wall: float) -> None:
@@ -87,9 +88,8 @@ class LocalExecutor(Executor):
 
     def render(self, request: LaunchRequest) -> str:
         """Return the command line that would be run, quoted for a shell."""
-        program, argv = _argv(
-            request, direct_argv(request.command, request.env) or bash_argv(request.command, request.env)
-        )
+        env = request.env
+        program, argv = _argv(request, direct_argv(request.command, env) or bash_argv(request.command, env))
         return shlex.join([program, *argv[1:]])
 
     def submit(self, requests: Sequence[LaunchRequest]) -> list[Handle | SubmitError]:
@@ -101,14 +101,14 @@ class LocalExecutor(Executor):
         try:
             pid = self._spawn(request)
         except (OSError, ValueError) as exc:
-            return SubmitError(request.key, _OWN_FAULT.format(name=request.name, reason=_explain(exc, request)))
+            return SubmitError(request.key, f"cannot start {request.name!r}: {_explain(exc, request)}")
         try:
             self._waiter.add(pid)
         except OSError as exc:
             signal_group(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             reason = f"{exc.strerror or exc}; a running command needs a file descriptor, see ulimit -n"
-            return SubmitError(request.key, _OWN_FAULT.format(name=request.name, reason=reason))
+            return SubmitError(request.key, f"cannot start {request.name!r}: {reason}")
         handle = Handle("local", f"{pid}:{ticks}:{self._boot}")
         child = _Child(pid, handle, request.supports_termination, started_at, started_wall)
         self._children[pid] = child
@@ -283,19 +283,21 @@ class LocalExecutor(Executor):
 
     def close(self) -> None:
         """Kill what still runs and wait for it, a few seconds at most."""
-        for child in self._children.values():
-            child.gentle = False
+        if self._null < 0:
+            return
+        for child in list(self._children.values()):
             child.reason = child.reason or "canceled"
-            signal_group(child.pid, signal.SIGKILL)
+            self._kill(child)
+        news = select.poll()
+        news.register(self._waiter.fd, select.POLLIN)
         give_up_at = time.monotonic() + _CLOSE_SECONDS
         while self._children and time.monotonic() < give_up_at:
+            news.poll(100)
             self._collect()
-            for child in [child for child in self._children.values() if child.lingers]:
-                self._finish(child)
-            time.sleep(0.001)
         if not self._children:
             self._waiter.close()
         os.close(self._null)
+        self._null = -1
 
 
 def _argv(request: LaunchRequest, plain: tuple[str, list[str]]) -> tuple[str, list[str]]:

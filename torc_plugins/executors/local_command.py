@@ -10,12 +10,12 @@ _WORDS = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*(?:[ \t]+[A-Za-z
 """Text in which bash sees plain words only: no quotes, variables, globs, redirections, comments or lists."""
 
 _SHELL_ONLY = frozenset(
-    (
-        "alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown "
-        "do done elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in jobs "
-        "kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt "
-        "source suspend test then time times trap type typeset ulimit umask unalias unset until wait while . :"
-    ).split()
+    """
+    alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown
+    do done elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in jobs
+    kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source
+    suspend test then time times trap type typeset ulimit umask unalias unset until wait while . :
+    """.split()  # noqa: SIM905  (readable)
 )
 """Keywords and builtins of bash; those with a program of the same name may behave differently from it."""
 

@@ -12,14 +12,14 @@ from torc_plugins.formats.source import Source
 _QUOTE = 'Put the whole value in quotes: key: "value"'
 _INDENT = "Check the indentation of this line against the lines above"
 _TAB = "Use spaces: YAML does not allow tabs in indentation"
-_SPECIAL = (
-    'Check the indentation and the brackets; a value that begins with { [ " or \' but goes on after the closing one must '
-    "be put in quotes as a whole"
+_FIT = (
+    "Check indentation and brackets; a value that begins with { [ \" or ' and goes on behind the closing one must be "
+    "in quotes as a whole"
 )
 
 
 class _Meaning(NamedTuple):
-    sign: str  # part of what the parser says (libyaml and the Python parser differ a little)
+    sign: str  # part of what the parser says; libyaml and the Python parser differ a little
     message: str
     hint: str
     at_start: bool = False  # point at where the broken thing begins, not where the parser gave up
@@ -27,22 +27,26 @@ class _Meaning(NamedTuple):
 
 _MEANINGS = (
     _Meaning("tab character", "a tab in the indentation", _TAB),
-    _Meaning("mapping values are not allowed", 'a ":" that is not allowed here', f'{_INDENT}; a value that contains ": " must be in quotes'),
-    _Meaning("sequence entries are not allowed", 'a "-" that is not allowed here', "Begin the list on a line of its own"),
-    _Meaning("could not find expected ':'", 'this line has no ":" after its key', f"{_INDENT}, or add the missing colon"),
+    _Meaning(
+        "mapping values are not allowed",
+        'a ":" that is not allowed here',
+        f'{_INDENT}; a value that contains ": " must be in quotes',
+    ),
+    _Meaning("sequence entries are not allowed", 'a "-" that is not allowed here', "Begin the list on a new line"),
+    _Meaning("could not find expected ':'", 'a key without a ":"', f"{_INDENT}, or add the missing colon"),
     _Meaning("end of stream", "a quote that is never closed", "Add the closing quote", at_start=True),
     _Meaning("document separator", "a quote that is never closed", "Add the closing quote", at_start=True),
-    _Meaning("expected alphabetic or numeric", "a * or & without a name after it", f"{_QUOTE} if it is plain text", at_start=True),
-    _Meaning("unknown escape character", "an unknown escape in a quoted string", "Write \\\\ for a backslash, or use single quotes"),
+    _Meaning("expected alphabetic or numeric", "a * or & without a name", f"{_QUOTE} if it is text", at_start=True),
+    _Meaning("unknown escape character", "an unknown escape", "Write \\\\ for a backslash, or use single quotes"),
     _Meaning("expected ',' or ']'", "a list in [ ] that goes wrong here", 'Check the commas and the closing "]"'),
-    _Meaning("expected ',' or '}'", "a mapping in { } that goes wrong here", f"{_QUOTE} if the value merely begins with {{"),
+    _Meaning("expected ',' or '}'", "a mapping in { } that goes wrong here", f"{_QUOTE} if it is text"),
     _Meaning("expected '-' indicator", "a line that is not an item of the list above", _INDENT),
-    _Meaning("expected <block end>", "a line that does not fit what is above it", _SPECIAL),
-    _Meaning("expected key", "a line that does not fit what is above it", _SPECIAL),
-    _Meaning("expected <document start>", "text after the end of the document", _SPECIAL),
-    _Meaning("expected node content", "a bracket or comma that is not allowed here", _QUOTE),
-    _Meaning("undefined tag handle", "a tag that is not known", f"{_QUOTE} if the value merely begins with !"),
-)  # fmt: skip
+    _Meaning("expected <block end>", "text that does not fit what is in front of it", _FIT),
+    _Meaning("expected key", "text that does not fit what is in front of it", _FIT),
+    _Meaning("expected <document start>", "text behind the end of the document", _FIT),
+    _Meaning("expected node content", "a bracket or comma that is not allowed here", f"{_QUOTE} if it is text"),
+    _Meaning("undefined tag handle", "a tag that is not known", f"{_QUOTE} if it is text that begins with !"),
+)
 _BAD_START = "cannot start any token"
 
 

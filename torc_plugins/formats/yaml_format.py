@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from torc_core.contracts.formats import ParsedSpec, SpecFormat
-from torc_plugins.formats.source import Source, paused_collector
+from torc_plugins.formats.source import Source, reading
 from torc_plugins.formats.yaml_reader import best_parser, read
 from torc_plugins.formats.yaml_writer import write
 
@@ -25,7 +25,7 @@ class YamlFormat(SpecFormat):
     def loads(self, text: str) -> ParsedSpec:
         """Read a document; raises FormatError."""
         source = Source(text, self.name)
-        with paused_collector():
+        with reading(source):
             data, tree = read(source, self._parser)
         return ParsedSpec(data, source.locator(tree))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import yaml
@@ -45,9 +46,7 @@ class PythonParser(Reader, Scanner, Parser):
 def best_parser() -> Any:
     """Return the class that makes events of text."""
     if yaml.__with_libyaml__:
-        from yaml.cyaml import CParser
-
-        return CParser
+        return import_module("yaml.cyaml").CParser
     return PythonParser
 
 
@@ -90,6 +89,7 @@ class _Document:
                     self.merge(box, marks)
                 box, marks = stack.pop()
                 continue
+            children: Any
             offset = event.start_mark.index
             wants_key = key is None and box.__class__ is dict
             tree: Any = offset
@@ -163,7 +163,9 @@ class _Document:
         """Return the error about a tag we do not take."""
         shown = "!!" + tag.removeprefix(_CORE) if tag.startswith(_CORE) else tag
         hint = "Remove it, or put the value in quotes if it is text that begins with !"
-        return self.source.error(f"the tag {shown} is not allowed here", offset, code="yaml-tag", hint=hint, found=shown)
+        return self.source.error(
+            f"the tag {shown} is not allowed here", offset, code="yaml-tag", hint=hint, found=shown
+        )
 
     def check_container(self, event: Any, offset: int, wants_key: bool, depth: int) -> None:
         """Refuse a list or mapping that is a key, has a foreign tag or is too deep."""

@@ -4,53 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from torc_core.contracts.storage import Condition, Row, Storage, StorageError, Where
+from torc_core.contracts.storage import Row, Storage, StorageError, Where
 from torc_core.errors import Invalid
-from torc_core.records.record import RECORDS, Record, stored_type
+from torc_core.records import resources  # noqa: F401  (declares the records)
+from torc_core.records.record import RECORDS, Record
 from torc_plugins.storage import refusals
+from torc_plugins.storage.memory_table import Table
 
-Test = Callable[[Row], bool]
-
-
-class _Table:
-    """The rows of one kind: by id, each with all fields in declared order."""
-
-    def __init__(self, kind: type[Record]) -> None:
-        self.kind = kind
-        self.names = list(kind.FIELDS)
-        self.place = {name: i for i, name in enumerate(self.names)}
-        self.rows: dict[int, Row] = {}
-        self.last_id = 0
-        self.unique = [self.place[name] for name in kind.UNIQUE]
-        self.holders: dict[Row, int] = {}
-        self.parents = [(self.place[f.name], f.name, f.refers) for f in kind.FIELDS.values() if f.refers]
-        self.reals = [self.place[f.name] for f in kind.FIELDS.values() if stored_type(f) == "REAL"]
-
-    def put(self, row: Row) -> None:
-        """Set a row that is known to be possible."""
-        self.drop(row[0])
-        self.rows[row[0]] = row
-        if (key := self.key(row)) is not None:
-            self.holders[key] = row[0]
-
-    def drop(self, row_id: int) -> Row | None:
-        """Take a row away and return it; None when there is none."""
-        row = self.rows.pop(row_id, None)
-        if row is not None and (key := self.key(row)) is not None:
-            del self.holders[key]
-        return row
-
-    def key(self, row: Row) -> Row | None:
-        """Return the values that must be unique together; None when that does not apply, as with a null."""
-        key = tuple([row[i] for i in self.unique])
-        return key if key and None not in key else None
+Step = tuple[Table, int, Row | None]
+"""One step back: the row that was there, None when there was none."""
 
 
 class MemoryStorage(Storage):
@@ -59,15 +28,15 @@ class MemoryStorage(Storage):
     scheme = "memory"
 
     def __init__(self, location: str, *, durable: bool = False, shared_folder: bool = False) -> None:
-        self._tables = {plural: _Table(kind) for plural, kind in RECORDS.items()}
+        self._tables = {plural: Table(kind) for plural, kind in RECORDS.items()}
         self._children = [
             (child, child.place[f.name], f.refers, not f.optional)
             for child in self._tables.values()
             for f in child.kind.FIELDS.values()
             if f.refers
         ]
-        self._undo: list[tuple[_Table, int, Row | None]] | None = None
-        """How to go back, step by step: the row that was there; None outside transactions."""
+        self._undo: list[Step] | None = None
+        """How to go back; None when nothing may be written."""
         self._last_ids: dict[str, int] = {}
         self._in_transaction = False
         if location:
@@ -97,13 +66,12 @@ class MemoryStorage(Storage):
                 if row[0] in table.rows:
                     raise refusals.taken(kind, {"id": row[0]})
                 self._set(table, row, undo)
-                if row[0] > table.last_id:
-                    table.last_id = row[0]
+                table.last_id = max(table.last_id, row[0])
         except BaseException:
             self.rewind()
             raise
 
-    def _set(self, table: _Table, row: Row, undo: list[tuple[_Table, int, Row | None]]) -> None:
+    def _set(self, table: Table, row: Row, undo: list[Step]) -> None:
         """Put a new or changed row; raises Conflict or Invalid."""
         for i in table.reals:
             if type(row[i]) is int:
@@ -132,7 +100,7 @@ class MemoryStorage(Storage):
         """Yield the rows as they are now."""
         refusals.fields_of(kind, (*names, order))
         table = self._tables[kind.PLURAL]
-        found = self._matching(table, where)
+        found = table.matching(where)
         if order != "id" or reverse:
             place = table.place[order]
             found.sort(key=lambda row: (row[place] is not None, row[place]), reverse=reverse)
@@ -144,19 +112,19 @@ class MemoryStorage(Storage):
 
     def count(self, kind: type[Record], where: Where = ()) -> int:
         """Return how many rows match."""
-        return len(self._matching(self._tables[kind.PLURAL], where))
+        return len(self._tables[kind.PLURAL].matching(where))
 
     def tally(self, kind: type[Record], name: str, where: Where = ()) -> dict[Any, int]:
         """Return how many matching rows have each value of the column."""
         refusals.fields_of(kind, (name,))
         table = self._tables[kind.PLURAL]
         place = table.place[name]
-        return dict(Counter(row[place] for row in self._matching(table, where)))
+        return dict(Counter(row[place] for row in table.matching(where)))
 
     def update(self, kind: type[Record], changes: dict[str, Any], where: Where) -> int:
         """Set columns of all rows that match; returns how many."""
         table = self._tables[kind.PLURAL]
-        ids = [row[0] for row in self._matching(table, where)]
+        ids = [row[0] for row in table.matching(where)]
         values = tuple(changes.values())
         self.update_each(kind, list(changes), ((*values, row_id) for row_id in ids))
         return len(ids)
@@ -183,11 +151,11 @@ class MemoryStorage(Storage):
         """Remove the rows that match and what refers to them with a required field."""
         undo = self._changeable()
         table = self._tables[kind.PLURAL]
-        ids = {row[0] for row in self._matching(table, where)}
+        ids = {row[0] for row in table.matching(where)}
         self._remove(table, ids, undo)
         return len(ids)
 
-    def _remove(self, table: _Table, ids: set[int], undo: list[tuple[_Table, int, Row | None]]) -> None:
+    def _remove(self, table: Table, ids: set[int], undo: list[Step]) -> None:
         for row_id in ids:
             undo.append((table, row_id, table.drop(row_id)))
         for child, place, parent, required in self._children:
@@ -229,7 +197,7 @@ class MemoryStorage(Storage):
 
     def close(self) -> None:
         """Forget everything."""
-        self._tables = {plural: _Table(kind) for plural, kind in RECORDS.items()}
+        self._tables = {plural: Table(kind) for plural, kind in RECORDS.items()}
 
     def begin(self) -> None:
         """Begin to note how to go back."""
@@ -254,19 +222,10 @@ class MemoryStorage(Storage):
             raise refusals.undone_transaction()
         self._undo = None
 
-    def _changeable(self) -> list[tuple[_Table, int, Row | None]]:
+    def _changeable(self) -> list[Step]:
         if self._undo is None:
             raise refusals.outside_transaction()
         return self._undo
-
-    def _matching(self, table: _Table, where: Where) -> list[Row]:
-        """Return the rows for which all conditions hold, by ascending id."""
-        tests = [_test(table, condition) for condition in where]
-        ids = _named_ids(where)
-        rows = table.rows.values() if ids is None else [table.rows[i] for i in ids if i in table.rows]
-        found = [row for row in rows if all([test(row) for test in tests])] if tests else list(rows)
-        found.sort(key=itemgetter(0))
-        return found
 
 
 class _Transaction:
@@ -288,40 +247,3 @@ class _Transaction:
             return
         self._storage.rewind()
         self._storage._in_transaction = False
-
-
-def _named_ids(where: Where) -> set[int] | None:
-    """Return the only ids that can match, when a condition names them."""
-    for field, word, value in where:
-        if field == "id" and word in ("equal", "one_of"):
-            return {value} if word == "equal" else set(value)
-    return None
-
-
-def _test(table: _Table, condition: Condition) -> Test:
-    """Return the function that tells whether a row fulfils the condition."""
-    name, word, value = condition
-    name, _, member = name.partition(".") if word == "inside" else (name, "", "")
-    refusals.fields_of(table.kind, (name,))
-    i = table.place[name]
-    if word == "equal":
-        return lambda row: bool(row[i] == value)
-    if word == "one_of":
-        values = frozenset(value)
-        return lambda row: row[i] in values
-    if word == "contains":
-        part = value.lower()
-        return lambda row: row[i] is not None and part in row[i].lower()
-    if word == "after":
-        return lambda row: row[i] is not None and value is not None and row[i] > value
-    if word == "inside":
-        return lambda row: _member(row[i], member) == value
-    if word == "has":
-        return lambda row: row[i] is not None and value in json.loads(row[i])
-    raise refusals.no_such_word(word)
-
-
-def _member(text: str | None, name: str) -> Any:
-    """Return what a JSON object has under the name; None where there is no object or no such member."""
-    data = None if text is None else json.loads(text)
-    return data.get(name) if isinstance(data, dict) else None

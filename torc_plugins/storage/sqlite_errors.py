@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -33,11 +34,18 @@ _BY_CODE = {
 def explained(exc: sqlite3.Error, path: Path) -> StorageError:
     """Return the error for a failure of the file, not of what was asked."""
     code = getattr(exc, "sqlite_errorcode", None)  # errors of the Python module itself have none
-    known = _BY_CODE.get(code & 0xFF) if code is not None else None
-    if known is None:
+    code = None if code is None else code & 0xFF
+    if code == sqlite3.SQLITE_IOERR and path.exists() and not _writable(path):
+        code = sqlite3.SQLITE_READONLY  # locking a file that was opened for reading fails like a broken disk
+    if code not in _BY_CODE:
         return StorageError(f"{path}: {exc}", path=str(path))
-    message, hint = known
+    message, hint = _BY_CODE[code]
     return StorageError(f"{message.format(path=path)} ({exc})", hint=hint, path=str(path))
+
+
+def _writable(path: Path) -> bool:
+    """Ask without opening the file: closing it again would drop the locks that this process has on it."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def newer(path: Path, found: str) -> StorageError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torc_core.contracts.storage import StorageError
+from torc_core.records import resources  # noqa: F401  (declares the records)
 from torc_core.records.record import RECORDS, Record, stored, stored_type
 from torc_core.records.values import REQUIRED, Field
 from torc_plugins.storage import sqlite_errors
@@ -45,7 +46,7 @@ def recognize(db: sqlite3.Connection, path: Path) -> int:
 
 
 def upgrade(db: sqlite3.Connection, path: Path, version: int, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring tables of ``version`` to the declared records in one transaction; raises StorageError when they are newer."""
+    """Bring the tables of ``version`` to the declared records, all or nothing; raises StorageError for newer ones."""
     newest = 1 + len(migrations)
     if version > newest:
         raise sqlite_errors.newer(path, f"version {version}; {newest} is the newest known here")

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakSet
 
-from torc_core.contracts.storage import Row, Storage, StorageError, Where
+from torc_core.contracts.storage import Condition, Row, Storage, StorageError, Where
 from torc_core.errors import Invalid, TorcError
-from torc_core.records.record import Record
+from torc_core.records.record import RECORDS, Record
 from torc_plugins.storage import refusals, sqlite_errors, sqlite_schema
 from torc_plugins.storage import sqlite_queries as sql
 
@@ -153,6 +153,7 @@ class SqliteStorage(Storage):
             part.unlink(missing_ok=True)
             copy = _connect(part, self._shared_folder)
             try:
+                copy.execute("PRAGMA locking_mode=EXCLUSIVE")  # as for every file of ours; here nobody else knows it
                 self._db.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE")  # no log beside it that could be left behind
             finally:
@@ -218,8 +219,8 @@ class SqliteStorage(Storage):
             raise
 
     def _undo(self) -> None:
-        if self._db.in_transaction:  # SQLite itself undoes it when the disk is full
-            self._db.execute("ROLLBACK")
+        if self._db.in_transaction:  # SQLite itself may have undone it, as when the disk is full
+            self._read("ROLLBACK", ())
 
     def _explained(
         self, exc: Exception, kind: type[Record] | None = None, row: dict[str, Any] | None = None
@@ -233,16 +234,19 @@ class SqliteStorage(Storage):
             reason = getattr(exc, "sqlite_errorname", "")  # errors of the Python module itself have none
             if reason in _TAKEN:  # "UNIQUE constraint failed: jobs.workflow_id, jobs.name"
                 fields = [name.rpartition(".")[2] for name in str(exc).partition(": ")[2].split(", ")]
+                row = {**self._kept(kind, row), **row}
                 return refusals.taken(kind, {name: row[name] for name in fields if name in row})
             if reason == "SQLITE_CONSTRAINT_FOREIGNKEY":
                 for name, value in row.items():
                     parent = kind.FIELDS[name].refers
-                    if parent and value is not None and not self._exists(parent, value):
+                    if parent and value is not None and not self._kept(RECORDS[parent], {"id": value}):
                         return refusals.dangling(kind, name, value)
         return sqlite_errors.explained(exc, self._path)
 
-    def _exists(self, table: str, row_id: Any) -> bool:
-        return self._db.execute(f'SELECT 1 FROM "{table}" WHERE "id" = ?', [row_id]).fetchone() is not None  # noqa: S608
+    def _kept(self, kind: type[Record], row: dict[str, Any]) -> dict[str, Any]:
+        """Return the whole row that has the id of ``row``; empty when ``row`` names no id or there is none."""
+        found = list(self.rows(kind, list(kind.FIELDS), [Condition("id", "equal", row.get("id"))]))
+        return dict(zip(kind.FIELDS, found[0], strict=True)) if found else {}
 
 
 class _Transaction:

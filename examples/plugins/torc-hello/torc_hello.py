@@ -1,0 +1,10 @@
+"""The command ``torc hello``."""
+
+import click
+
+
+@click.command()
+@click.argument("name", default="world")
+def hello(name):
+    """Greet NAME."""
+    click.echo(f"Hello, {name}!")

@@ -1,0 +1,59 @@
+import json
+
+
+def test_a_command_of_a_plugin_runs_with_its_arguments(torc, examples):
+    done = torc("hello", "Ada", plugins=examples)
+    assert (done.returncode, done.stdout) == (0, "Hello, Ada!\n")
+
+
+def test_a_command_of_a_plugin_has_its_own_help(torc, examples):
+    done = torc("hello", "--help", plugins=examples)
+    assert done.returncode == 0
+    assert "Usage: torc hello" in done.stdout
+    assert "Greet NAME." in done.stdout
+
+
+def test_wrong_usage_of_a_command_of_a_plugin_exits_2(torc, examples):
+    assert torc("hello", "--no-such-option", plugins=examples).returncode == 2
+
+
+def test_help_lists_commands_of_plugins_with_their_summaries_and_imports_none(torc, examples):
+    done = torc("--help", plugins=examples)
+    assert "Say what this site asks of specs." in done.stdout
+    assert 'From plugin "hello" (torc-hello 0.1.0).' in done.stdout
+
+
+def test_the_list_shows_where_plugins_come_from_and_what_they_add(torc, examples):
+    done = torc("plugins", "-f", "json", plugins=examples)
+    assert done.returncode == 0
+    listed = {plugin["name"]: plugin for plugin in json.loads(done.stdout)["plugins"]}
+    assert listed["site-rules"] == {
+        "name": "site-rules", "version": "0.1.0", "distribution": "torc-site-rules", "enabled": True,
+        "kinds": ["command", "spec rules"], "offers": ["site-rules"],
+        "hooks": ["torc_modify_spec", "torc_register_commands", "torc_validate_spec"],
+    }  # fmt: skip
+    assert {name: plugin["kinds"] for name, plugin in listed.items()} == {
+        "builtin": ["executor", "spec format", "storage"], "nice": ["executor"], "lines": ["spec format"],
+        "scratch": ["storage"], "site-rules": ["command", "spec rules"], "hello": ["command"],
+    }  # fmt: skip
+
+
+def test_the_table_names_disabled_plugins_too(torc, examples):
+    done = torc("plugins", "list", plugins=examples, TORC_PLUGINS_DISABLED="nice,torc-hello")
+    states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines()[2:8]}
+    assert states == {
+        "builtin": "active", "hello": "disabled", "lines": "active", "nice": "disabled", "scratch": "active",
+        "site-rules": "active",
+    }  # fmt: skip
+    assert "Total: 6 plugins" in done.stdout
+
+
+def test_the_examples_pass_the_check(torc, examples):
+    done = torc("plugins", "check", plugins=examples)
+    assert (done.returncode, done.stdout) == (0, "All plugins can be used.\n")
+
+
+def test_a_disabled_command_is_unknown(torc, examples):
+    done = torc("hello", plugins=examples, TORC_PLUGINS_DISABLED="hello")
+    assert done.returncode == 2
+    assert "hello" in done.stderr

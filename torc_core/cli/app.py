@@ -1,0 +1,105 @@
+"""What a command has at hand: options given anywhere on the line, configuration, plugins and the service."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torc_core.config import Config
+    from torc_core.plugins import PluginHost
+    from torc_core.service.api import Service
+
+F = TypeVar("F", bound="Callable[..., Any]")
+DEFAULT_DATABASE = "torc_output/torc.db"
+
+
+class App:
+    """One run of the program; everything is made when it is first asked for, and closed at the end."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {}  # global options as given; the one nearest the end of the line wins
+        self._config: Config | None = None
+        self._host: PluginHost | None = None
+        self._service: Service | None = None
+
+    @property
+    def config(self) -> Config:
+        """The layered configuration."""
+        if self._config is None:
+            from torc_core.config import load_config
+
+            self._config = load_config()
+        return self._config
+
+    @property
+    def host(self) -> PluginHost:
+        """All plugins."""
+        if self._host is None:
+            from torc_core.plugins import PluginHost
+
+            self._host = PluginHost.from_config(self.config)
+        return self._host
+
+    @property
+    def format(self) -> str:
+        """``table`` or ``json``."""
+        return str(self.options.get("format") or self.config["client.format"])
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether standard output carries one JSON document."""
+        return self.format == "json"
+
+    @property
+    def database(self) -> Path:
+        """The database that commands use."""
+        return Path(self.options.get("db") or DEFAULT_DATABASE)
+
+    @property
+    def user(self) -> str:
+        """The name that new workflows are owned by."""
+        return user_name()
+
+    def service(self, *, create: bool = False) -> Service:
+        """Return the service; without ``create`` a database that is not there is an error."""
+        if self._service is None:
+            from torc_core.cli.opening import open_service
+
+            self._service = open_service(self.host, self.database, self.user, create=create)
+        return self._service
+
+    def use(self, service: Service) -> None:
+        """Have all further calls go to ``service`` (a dry run brings its own)."""
+        self._service = service
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        if self._service is not None:
+            self._service.close()
+            self._service = None
+
+
+def user_name() -> str:
+    """Return the name of the user, as the environment or the system knows it."""
+    for variable in ("USER", "LOGNAME", "USERNAME"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return "unknown"
+
+
+def pass_app(function: F) -> F:
+    """Give a command the App as its first argument."""
+    decorate: Callable[[Any], Any] = click.make_pass_decorator(App)
+    decorated: F = decorate(function)
+    return decorated

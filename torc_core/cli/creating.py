@@ -1,0 +1,62 @@
+"""``torc create``: store a workflow from a spec, or only check it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from torc_core.cli.app import App, pass_app
+from torc_core.cli.groups import TorcCommand
+from torc_core.cli.output import echo, echo_json
+from torc_core.cli.reading import check, read_plan, read_source
+
+if TYPE_CHECKING:
+    from torc_core.records.answers import CreatedWorkflow
+    from torc_core.spec.plan import Plan
+
+
+@click.command(cls=TorcCommand)
+@click.argument("file")
+@click.option("--no-resource-monitoring", is_flag=True, help="Do not record what jobs use.")
+@click.option("--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers.")
+@click.option("--dry-run", is_flag=True, help="Check the spec and count what it makes; nothing is stored.")
+@pass_app
+def create(app: App, file: str, no_resource_monitoring: bool, skip_checks: bool, dry_run: bool) -> int:
+    """Store a workflow from FILE; ``-`` reads standard input."""
+    if dry_run:
+        return report_check(app, file, skip_checks=skip_checks)
+    plan = read_plan(app, file, skip_checks=skip_checks)
+    if no_resource_monitoring:
+        plan.workflow.pop("resource_monitor_config", None)
+    made = store(app, plan)
+    message = f"Created workflow {made.workflow_id}"
+    if app.wants_json:
+        echo_json({"workflow_id": made.workflow_id, "status": "success", "message": message})
+    else:
+        echo(f"{message} with {made.job_count} jobs. Run it with: torc run {made.workflow_id}")
+    return 0
+
+
+def store(app: App, plan: Plan) -> CreatedWorkflow:
+    """Store a plan's workflow, all or nothing."""
+    from torc_core.service.planned import creation_of
+
+    service = app.service(create=True)
+    return service.create_whole_workflow(creation_of(plan, app.user, str(Path.cwd())))
+
+
+def report_check(app: App, file: str, *, skip_checks: bool = False, format_name: str | None = None) -> int:
+    """Check a spec and say what it comes to; returns 1 when it has errors."""
+    from torc_core.spec.report import as_data, as_lines, is_valid
+
+    plan = check(app, read_source(app, file, format_name), skip_checks=skip_checks)
+    if app.wants_json:
+        echo_json(as_data(plan))
+    else:
+        report = as_lines(plan)
+        echo("\n".join(report.out))
+        if report.err:
+            echo("\n".join(report.err), err=True)
+    return 0 if is_valid(plan) else 1

@@ -1,0 +1,99 @@
+"""The program: which commands there are, how errors are told, what the exit code is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from torc_core import __version__
+from torc_core.cli.app import App
+from torc_core.cli.groups import RootGroup
+
+COMMANDS = {
+    "Workflows": {
+        "run": ("running:run", "Run a workflow here: a spec file, or the id of a stored one."),
+        "exec": ("executing:execute", "Run commands of the command line as a workflow."),
+        "create": ("creating:create", "Store a workflow from a spec file."),
+        "status": ("status:status", "Show where a workflow stands."),
+        "wait": ("status:wait", "Wait until a workflow is complete."),
+        "cancel": ("lifecycle:cancel", "Cancel a workflow."),
+        "delete": ("lifecycle:delete", "Delete workflows with everything in them."),
+        "workflows": ("workflows:workflows", "List, change and restart workflows."),
+    },
+    "Specs (offline)": {
+        "spec": ("spec_commands:spec", "Check, expand, convert and tidy spec files."),
+        "execution-plan": ("planning_commands:execution_plan", "Show what becomes ready when."),
+    },
+    "Parts of a workflow": {
+        "jobs": ("jobs:jobs", "Jobs: list, inspect, change, reset."),
+        "files": ("parts:files", "Files that jobs read and write."),
+        "user-data": ("parts:user_data", "JSON data that jobs hand to each other."),
+        "resource-requirements": ("parts:resource_requirements", "What jobs need while they run."),
+        "failure-handlers": ("parts:failure_handlers", "What happens when jobs fail."),
+        "compute-nodes": ("parts:compute_nodes", "Runners, present and past."),
+        "job-dependencies": ("relations:job_dependencies", "Which job waits for which, and why."),
+    },
+    "Results": {
+        "results": ("parts:results", "How attempts of jobs ended."),
+        "reports": ("reports:reports", "Summaries of a workflow and its results."),
+        "events": ("parts:events", "What happened to a workflow."),
+    },
+    "The program": {
+        "config": ("config_commands:config", "Show, make and check configuration files."),
+        "plugins": ("plugin_commands:plugins", "List and check plugins."),
+        "completions": ("system:completions", "Write a completion script for your shell."),
+        "ping": ("system:ping", "Say whether the service answers."),
+    },
+}
+"""Headings, commands, where they are and their line in the help; a module is imported when its command is used."""
+
+
+@click.group(cls=RootGroup, listed=COMMANDS)
+@click.version_option(__version__, prog_name="torc", message="%(prog)s %(version)s")
+@click.pass_context
+def torc(context: click.Context) -> None:
+    """Run workflows of many jobs, here or on a cluster.
+
+    \b
+    torc run workflow.yaml      create and run a workflow
+    torc status                 see where it stands
+    torc spec check FILE        check a spec without running anything
+    """
+    context.ensure_object(App)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program and return its exit code; no exception leaves it."""
+    app = App()
+    try:
+        try:
+            answer: Any = torc.main(arguments, prog_name="torc", standalone_mode=False, obj=app)
+            return answer if isinstance(answer, int) else 0
+        finally:
+            app.close()
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, head for example
+        _silence()
+        return 0
+    except Exception as exc:  # noqa: BLE001 - the one place where errors become text
+        from torc_core.cli.failing import tell
+
+        return tell(exc, app)
+
+
+def _silence() -> None:
+    """Keep Python from complaining about a closed standard output at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,131 @@
+"""What the command line prints: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+from torc_core.errors import TorcError
+from torc_core.problems import ERROR, WARNING, Problem, ProblemsFound
+
+
+def echo(text: str = "", *, err: bool = False) -> None:
+    """Print a line; characters that the terminal's encoding does not have are escaped."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        stream.write(f"{text}\n")
+    except UnicodeEncodeError:
+        encoding = stream.encoding
+        stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+
+
+def echo_json(data: Any, *, err: bool = False) -> None:
+    """Print one JSON document, indented."""
+    import json
+
+    echo(json.dumps(data, indent=2, ensure_ascii=False, default=str), err=err)
+
+
+def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: str = "") -> None:
+    """Print aligned columns under their names; ``total`` is what is counted below, "jobs" for instance.
+
+    Numbers stand at the right, None is empty, and whatever would break the lines of a terminal is escaped.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    numbers = _number_columns(len(columns), cells)
+    texts = [[text for text, _ in row] for row in cells]
+    widths = [_width(name) for name in columns]
+    for line in texts:
+        for place, text in enumerate(line):
+            width = _width(text)
+            widths[place] = max(widths[place], width)
+    head = _line(columns, widths, numbers)
+    out = [_styled(head, "1", sys.stdout), "  ".join("-" * width for width in widths)]
+    out += [_line(line, widths, numbers) for line in texts]
+    if total:
+        out += ["", f"Total: {len(texts)} {total}"]
+    echo("\n".join(out))
+
+
+def echo_error(error: TorcError, *, as_json: bool = False) -> None:
+    """Print an error and what to do next on standard error, as text or as one JSON object."""
+    if isinstance(error, ProblemsFound):
+        echo_problems(error.problems, as_json=as_json)
+    elif as_json:
+        body = {"status": "error", "message": str(error), "error": type(error).__name__, **error.details}
+        if error.hint:
+            body["hint"] = error.hint
+        echo_json(body, err=True)
+    else:
+        echo(f"{_styled('Error:', '1;31', sys.stderr)} {error}", err=True)
+        if error.hint:
+            echo(f"  {error.hint}", err=True)
+
+
+def echo_problems(problems: Iterable[Problem], *, as_json: bool = False) -> None:
+    """Print findings on standard error: one a line with its place, or all as one JSON object."""
+    if as_json:
+        from torc_core.spec.report import problem_data
+
+        problems = list(problems)
+        errors = sum(problem.severity == ERROR for problem in problems)
+        body = {
+            "status": "error" if errors else "warning",
+            "message": f"{errors} error{'s' if errors != 1 else ''} found",
+            "problems": [problem_data(problem) for problem in problems],
+        }
+        echo_json(body, err=True)
+        return
+    colors = {ERROR: "31", WARNING: "33"}
+    for problem in problems:
+        echo(_styled(str(problem), colors.get(problem.severity, "0"), sys.stderr), err=True)
+
+
+def _styled(text: str, codes: str, stream: IO[str]) -> str:
+    """Return text in a colour where people see it and have not refused it (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return text
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
+def _cell(value: Any) -> tuple[str, bool]:
+    """Return the text of a value, and whether it may stand in a column of numbers."""
+    if value is None:
+        return "", True
+    if isinstance(value, bool):
+        return ("yes" if value else "no"), False
+    if isinstance(value, int | float):
+        return str(value), True
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if not text.isprintable():  # line ends, escapes of terminals
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text, False
+
+
+def _number_columns(count: int, cells: Sequence[Sequence[tuple[str, bool]]]) -> list[bool]:
+    """Tell for each column whether it holds numbers and nothing else."""
+    numbers = [bool(cells)] * count
+    for row in cells:
+        for place, (_, number) in enumerate(row):
+            if not number:
+                numbers[place] = False
+    return numbers
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # only for text that needs it
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _line(texts: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) -> str:
+    parts = []
+    for text, width, number in zip(texts, widths, numbers, strict=True):
+        space = " " * (width - _width(text))
+        parts.append(space + text if number else text + space)
+    return "  ".join(parts).rstrip()

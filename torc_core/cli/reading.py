@@ -1,0 +1,149 @@
+"""Specs as commands name them: a file, or ``-`` for standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torc_core.contracts.formats import FormatError
+from torc_core.errors import NotFound, UsageError
+from torc_core.problems import ProblemsFound
+
+if TYPE_CHECKING:
+    from torc_core.cli.app import App
+    from torc_core.contracts.formats import SpecFormat
+    from torc_core.spec.plan import Plan
+
+STDIN = "-"
+LARGEST_BYTES = 1 << 30
+
+
+class Source(NamedTuple):
+    """The text of a spec, its format, what to call it, and the folder that relative paths in it start from."""
+
+    text: str
+    format: SpecFormat
+    name: str
+    folder: Path
+
+
+def read_source(app: App, name: str, format_name: str | None = None) -> Source:
+    """Read a spec's text and settle its format: as asked for, by file ending, or by content."""
+    if name == STDIN:
+        if sys.stdin.isatty():
+            raise UsageError("nothing comes on standard input", hint="Pipe a spec into the command, or name a file.")
+        text, folder, shown = _decoded(sys.stdin.buffer.read(), "<stdin>"), Path(), "<stdin>"
+    else:
+        path = Path(name)
+        text, folder, shown = _decoded(_bytes(path), name), path.parent, name
+    if format_name is not None:
+        return Source(text, app.host.format_for(format_name), shown, folder)
+    if name != STDIN:
+        try:
+            return Source(text, app.host.format_for(name), shown, folder)
+        except NotFound as exc:
+            if Path(name).suffix:
+                raise UsageError(f"{name}: {exc}", hint=exc.hint) from exc
+    return Source(text, _recognized(app, text, shown), shown, folder)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise UsageError(f"{path} is larger than {LARGEST_BYTES >> 30} GiB", hint="Use parameters instead.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {path}", hint=_near(path)) from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder, not a spec file") from None
+
+
+def _near(path: Path) -> str:
+    from torc_core.problems import did_you_mean
+
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    """Return UTF-8 text; raises UsageError that names the line of what is not."""
+    for mark, encoding in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+        if data.startswith(mark):
+            raise UsageError(f"{name} is {encoding}, not UTF-8", hint="Save it as UTF-8.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        column = exc.start - data.rfind(b"\n", 0, exc.start)
+        raise UsageError(
+            f"{name}:{line}:{column}: not UTF-8 text (byte 0x{data[exc.start]:02x})", hint="Save the file as UTF-8."
+        ) from None
+
+
+def _recognized(app: App, text: str, name: str) -> SpecFormat:
+    """Return the first format that reads the text as a mapping."""
+    if not text.strip():
+        raise UsageError(f"{name} is empty")
+    problems = []
+    for candidate in app.host.formats():
+        try:
+            if isinstance(candidate.loads(text).data, dict):
+                return candidate
+        except FormatError as exc:
+            problems.append(exc.problem._replace(file=name, message=f"as {candidate.name}: {exc.problem.message}"))
+    raise ProblemsFound(f"{name} is in none of the known formats", problems)
+
+
+def check(app: App, source: Source, *, skip_checks: bool = False, limit: int | None = None) -> Plan:
+    """Return the plan of a spec with all problems, those of plugins too; it may have errors."""
+    from torc_core.problems import ERROR, located
+    from torc_core.spec.read import check_spec
+
+    host = app.host
+    plan = check_spec(
+        source.text,
+        source.name,
+        source.format,
+        read_file=lambda path: _decoded(_bytes(source.folder / path), str(source.folder / path)),
+        limit=limit,
+        amend=lambda data: host.amend_spec(data, source.name) if isinstance(data, dict) else None,
+        skip_checks=skip_checks,
+    )
+    if any(problem.severity == ERROR for problem in plan.problems):
+        return plan
+    added = host.validate_plan(plan)
+    if added:
+        parsed = source.format.loads(source.text)
+        plan.problems += located(added, source.name, parsed.locate)
+    return plan
+
+
+def read_plan(app: App, name: str, *, skip_checks: bool = False) -> Plan:
+    """Return the plan of a spec without errors; warnings are told on standard error. Raises ProblemsFound."""
+    from torc_core.cli.output import echo_problems
+    from torc_core.problems import ERROR, WARNING
+
+    source = read_source(app, name)
+    plan = check(app, source, skip_checks=skip_checks)
+    if any(problem.severity == ERROR for problem in plan.problems):
+        raise ProblemsFound(source.name, plan.problems)
+    echo_problems(problem for problem in plan.problems if problem.severity == WARNING)
+    return plan
+
+
+def is_spec(app: App, name: str) -> bool:
+    """Whether an argument names a spec rather than a workflow id."""
+    if name == STDIN or Path(name).exists():
+        return True
+    return not name.isdecimal()
+
+
+def plain_data(value: Any) -> Any:
+    """Return parsed data with what its format's plain scalars read as."""
+    from torc_core.records.values import typed
+
+    return typed(value)

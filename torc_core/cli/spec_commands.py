@@ -1,0 +1,114 @@
+"""``torc spec``: check, expand, convert and tidy specs; no service, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from torc_core.cli.app import App, pass_app
+from torc_core.cli.creating import report_check
+from torc_core.cli.groups import TorcCommand, TorcGroup
+from torc_core.cli.output import echo, echo_json, echo_problems
+from torc_core.cli.reading import Source, check, plain_data, read_source
+from torc_core.errors import UsageError
+from torc_core.problems import ERROR, ProblemsFound
+
+spec = TorcGroup("spec", help="Check, expand, convert and tidy spec files.")
+_from = click.option("--from", "from_format", metavar="FORMAT", help="Format of the input (by its ending or content).")
+_to = click.option("--to", "to_format", metavar="FORMAT", help="Format of the output (by its ending).")
+_output = click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (standard output).")
+
+
+@spec.command("check", cls=TorcCommand)
+@click.argument("file")
+@_from
+@click.option("--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers.")
+@pass_app
+def check_command(app: App, file: str, from_format: str | None, skip_checks: bool) -> int:
+    """Report everything that is wrong with FILE, and what it comes to; exit 1 when there are errors."""
+    return report_check(app, file, skip_checks=skip_checks, format_name=from_format)
+
+
+@spec.command("expand", cls=TorcCommand)
+@click.argument("file")
+@_to
+@_output
+@pass_app
+def expand(app: App, file: str, to_format: str | None, output: Path | None) -> None:
+    """Write FILE with every parameter expanded and every reference by name."""
+    from torc_core.spec.write import spec_data
+
+    source = read_source(app, file)
+    plan = check(app, source)
+    if any(problem.severity == ERROR for problem in plan.problems):
+        raise ProblemsFound(source.name, plan.problems)
+    _write(app, spec_data(plan), to_format, output, source)
+
+
+@spec.command("convert", cls=TorcCommand)
+@click.argument("file")
+@_from
+@_to
+@_output
+@pass_app
+def convert(app: App, file: str, from_format: str | None, to_format: str | None, output: Path | None) -> None:
+    """Write FILE in another format; nothing is lost but comments."""
+    from torc_core.contracts.formats import FormatError
+
+    source = read_source(app, file, from_format)
+    try:
+        data = plain_data(source.format.loads(source.text).data)
+    except FormatError as exc:
+        raise ProblemsFound(source.name, [exc.problem._replace(file=source.name)]) from None
+    if to_format is None and output is None:
+        raise UsageError("to which format?", hint="Say it with --to, or name a file with -o.")
+    _write(app, data, to_format, output, source)
+
+
+@spec.command("lint", cls=TorcCommand)
+@click.argument("file")
+@click.option("--strict", is_flag=True, help="Fail on warnings and notes too.")
+@pass_app
+def lint(app: App, file: str, strict: bool) -> int:
+    """Report errors, warnings and notes (what is never used, say), one a line."""
+    source = read_source(app, file)
+    plan = check(app, source)
+    if app.wants_json:
+        from torc_core.spec.report import problem_data
+
+        echo_json({"problems": [problem_data(problem) for problem in plan.problems]})
+    else:
+        echo_problems(plan.problems)
+        if not plan.problems:
+            echo(f"{source.name}: nothing to say")
+    has_errors = any(problem.severity == ERROR for problem in plan.problems)
+    return 1 if has_errors or (strict and plan.problems) else 0
+
+
+@spec.command("codes", cls=TorcCommand)
+@pass_app
+def codes(app: App) -> None:
+    """List the codes of all problems that specs can have, with what they mean."""
+    from torc_core.cli.showing import table
+    from torc_core.spec.codes import CODES
+
+    table(app, ("Code", "Meaning"), CODES.items(), dict(CODES), "codes")
+
+
+def _write(app: App, data: object, to_format: str | None, output: Path | None, source: Source) -> None:
+    """Write data in the format asked for, else the one of the output's ending, else the one it came in."""
+    if to_format is not None:
+        target = app.host.format_for(to_format)
+    elif output is not None:
+        target = app.host.format_for(output.name)
+    else:
+        target = source.format
+    text = target.dumps(data)
+    if output is None:
+        echo(text.rstrip("\n"))
+        return
+    partial = output.with_name(f"{output.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(output)
+    echo(f"Wrote {output}", err=True)

@@ -1,0 +1,319 @@
+"""Every decision about jobs: no I/O, no clock. Each call changes the graph and says what it changed.
+
+Decisions are made on the graph itself, so that the requests of one transaction see each other; when the transaction
+fails, the graph is thrown away and read again. All loops use explicit queues and are linear in what they touch.
+
+One rule settles every job whose dependencies have all ended: it is canceled when it has the cancel flag and one of them
+ended badly (failed, terminated or canceled), else it is ready; to a fixed point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torc_core.engine.graph import CANCEL_ON_FAILURE, GATE, WorkflowGraph
+from torc_core.engine.lanes import Room
+from torc_core.status import (
+    BLOCKED,
+    CANCELED,
+    COMPLETED,
+    DISABLED,
+    FAILED,
+    IS_ACTIVE,
+    IS_BAD,
+    IS_COMPLETE,
+    IS_OVER,
+    PENDING,
+    PENDING_FAILED,
+    READY,
+    RUNNING,
+    TERMINATED,
+    UNINITIALIZED,
+)
+
+
+class Changes:
+    """Jobs (nodes) by what became of them, each list in the order of decision."""
+
+    __slots__ = ("blocked", "canceled", "claimed", "finished", "ready", "reset", "started")
+
+    def __init__(self) -> None:
+        self.claimed: list[int] = []
+        self.started: list[int] = []
+        self.finished: list[int] = []
+        self.ready: list[int] = []
+        self.blocked: list[int] = []
+        self.canceled: list[int] = []
+        self.reset: list[int] = []
+
+
+def claim(graph: WorkflowGraph, limit: int, room: Room | None = None) -> Changes:
+    """Give out up to ``limit`` ready jobs in claim order; with ``room``, those that fit it together."""
+    changes = Changes()
+    if graph.canceled or limit <= 0:
+        return changes
+    changes.claimed = graph.ready.take(limit, room)
+    for node in changes.claimed:
+        graph.status[node] = PENDING
+    return changes
+
+
+def start(graph: WorkflowGraph, nodes: Iterable[int]) -> Changes:
+    """Jobs that are pending have been started; others are left alone."""
+    changes = Changes()
+    for node in nodes:
+        if graph.status[node] == PENDING:
+            graph.status[node] = RUNNING
+            changes.started.append(node)
+    return changes
+
+
+def release(graph: WorkflowGraph, nodes: Iterable[int]) -> Changes:
+    """Jobs that are held become ready again; others are left alone."""
+    changes = Changes()
+    for node in nodes:
+        if IS_ACTIVE[graph.status[node]]:
+            graph.status[node] = READY
+            changes.ready.append(node)
+    graph.ready.fill(changes.ready)
+    return changes
+
+
+def complete(graph: WorkflowGraph, reports: Iterable[tuple[int, int]]) -> Changes:
+    """Take (node, final status), all of them first, then settle what waited; jobs that are complete are left alone.
+
+    What is reported as ``pending_failed`` has not ended: nothing moves on.
+    """
+    changes = Changes()
+    status = graph.status
+    ended = []
+    for node, final in reports:
+        before = status[node]
+        if IS_COMPLETE[before]:
+            continue
+        if before == READY:
+            graph.ready.forget(node)
+        status[node] = final
+        changes.finished.append(node)
+        graph.unfinished += IS_OVER[before] - IS_OVER[final]
+        if final != PENDING_FAILED:
+            ended.append(node)
+    _settle_after(graph, ended, changes)
+    return changes
+
+
+def cancel_all(graph: WorkflowGraph) -> Changes:
+    """Cancel the workflow: what is held is canceled, what waits stays as it is, nothing is given out any more."""
+    graph.canceled = True
+    changes = Changes()
+    changes.canceled = graph.find(PENDING, RUNNING)
+    for node in changes.canceled:
+        graph.status[node] = CANCELED
+    graph.unfinished -= len(changes.canceled)
+    _note_ended(graph, changes.canceled)
+    return changes
+
+
+def retry(graph: WorkflowGraph, node: int) -> Changes:
+    """Make one job ready again; what moved on because it had ended waits for it again, unless it is held or over."""
+    changes = Changes()
+    before = graph.status[node]
+    if before == READY:
+        return changes
+    graph.unfinished += IS_OVER[before]
+    graph.status[node] = READY
+    if IS_COMPLETE[before]:
+        _take_back(graph, node, before, changes)
+    changes.ready.append(node)
+    graph.ready.fill([node])
+    return changes
+
+
+def set_status(graph: WorkflowGraph, node: int, status: int) -> Changes:
+    """Set a status that is no end, whatever the job's status was.
+
+    When it was complete, direct dependents that have completed or failed become uninitialized if the job does; else
+    only what has not started waits again.
+    """
+    changes = Changes()
+    before = graph.status[node]
+    if before == READY:
+        graph.ready.forget(node)
+    graph.status[node] = status
+    graph.unfinished += IS_OVER[before] - IS_OVER[status]
+    if IS_COMPLETE[before]:
+        _take_back(graph, node, before, changes)
+        if status == UNINITIALIZED:
+            again = [n for n in graph.job_dependents(node) if graph.status[n] in (COMPLETED, FAILED)]
+            for dependent in again:
+                changes.reset += set_status(graph, dependent, UNINITIALIZED).reset
+            changes.reset += again
+    if status == READY:
+        graph.ready.fill([node])
+    return changes
+
+
+def downstream(graph: WorkflowGraph, nodes: Iterable[int]) -> list[int]:
+    """Return the jobs that wait for ``nodes``, directly or not, without the disabled and those held by runners."""
+    seeds = list(nodes)
+    first, dependents = graph.rows()
+    seen = bytearray(len(graph.status))
+    reached: list[int] = []
+    queue = list(seeds)
+    for node in queue:  # grows
+        for dependent in dependents[first[node] : first[node + 1]]:
+            if not seen[dependent] and graph.status[dependent] not in (DISABLED, PENDING, RUNNING):
+                seen[dependent] = 1
+                queue.append(dependent)
+                if not graph.flags[dependent] & GATE:
+                    reached.append(dependent)
+    return sorted(reached)
+
+
+def reset(graph: WorkflowGraph, nodes: Iterable[int], *, only_these: bool = False) -> Changes:
+    """Make jobs uninitialized and, unless only these, everything downstream but disabled and held jobs."""
+    seeds = dict.fromkeys(nodes)
+    if not only_these:
+        seeds |= dict.fromkeys(downstream(graph, seeds))
+    changes = Changes()
+    changes.reset = [node for node in seeds if graph.status[node] != UNINITIALIZED]
+    for node in changes.reset:
+        graph.status[node] = UNINITIALIZED
+    graph.recount()
+    return changes
+
+
+def reset_failed(graph: WorkflowGraph) -> Changes:
+    """Make all jobs that did not succeed, and everything downstream, uninitialized."""
+    return reset(graph, graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED))
+
+
+def reset_all(graph: WorkflowGraph) -> Changes:
+    """Make every job uninitialized, disabled ones too."""
+    changes = Changes()
+    changes.reset = [node for node in range(len(graph)) if graph.status[node] != UNINITIALIZED]
+    graph.status[: len(graph)] = bytes(len(graph))
+    graph.recount()
+    return changes
+
+
+def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Changes:
+    """Decide ready, blocked or canceled for all jobs but disabled ones.
+
+    With ``only_uninitialized``: for uninitialized, terminated and pending_failed jobs and everything downstream of
+    them; what has ended otherwise and what runs stays.
+    """
+    if only_uninitialized:
+        seeds = graph.find(UNINITIALIZED, TERMINATED, PENDING_FAILED)
+        changes = reset(graph, seeds)
+        again = graph.find(UNINITIALIZED)
+    else:
+        changes = Changes()
+        graph.canceled = False
+        kept = graph.find(DISABLED)
+        graph.status[: len(graph)] = bytes(len(graph))
+        for node in kept:
+            graph.status[node] = DISABLED
+        graph.recount()
+        again = graph.find(UNINITIALIZED)
+    _settle(graph, again, changes)
+    return changes
+
+
+def _settle(graph: WorkflowGraph, nodes: Sequence[int], changes: Changes) -> None:
+    """Uninitialized jobs become blocked, ready or canceled by the state of their dependencies."""
+    status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
+    for node in nodes:
+        status[node] = BLOCKED
+    ready: list[int] = []
+    ended: list[int] = []
+    for node in nodes:
+        if not remaining[node]:
+            if bad[node] and flags[node] & CANCEL_ON_FAILURE:
+                status[node] = CANCELED
+                ended.append(node)
+            else:
+                status[node] = READY
+                ready.append(node)
+    changes.canceled += ended
+    changes.ready += ready
+    graph.unfinished -= len(ended)
+    graph.ready.fill(ready)
+    _settle_after(graph, ended, changes)
+    changes.blocked += [node for node in nodes if status[node] == BLOCKED]
+
+
+def _settle_after(graph: WorkflowGraph, ended: list[int], changes: Changes) -> None:
+    """Settle what waited for ``ended``, breadth first; a node is decided once, when its last dependency has ended."""
+    status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
+    first, dependents = graph.rows()
+    ready: list[int] = []
+    canceled: list[int] = []
+    queue = list(ended)
+    for node in queue:  # grows
+        is_bad = IS_BAD[status[node]]
+        for dependent in dependents[first[node] : first[node + 1]]:
+            left = remaining[dependent] = remaining[dependent] - 1
+            if is_bad:
+                bad[dependent] += 1
+            if left or status[dependent] != BLOCKED:
+                continue
+            if flags[dependent] & GATE:
+                status[dependent] = CANCELED if bad[dependent] else COMPLETED
+                queue.append(dependent)
+            elif bad[dependent] and flags[dependent] & CANCEL_ON_FAILURE:
+                status[dependent] = CANCELED
+                canceled.append(dependent)
+                queue.append(dependent)
+            else:
+                status[dependent] = READY
+                ready.append(dependent)
+    graph.unfinished -= len(canceled)
+    graph.ready.fill(ready)
+    changes.ready += ready
+    changes.canceled += canceled
+
+
+def _note_ended(graph: WorkflowGraph, ended: Sequence[int]) -> None:
+    """Count ended jobs where they are waited for, without settling anything but gates."""
+    status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
+    first, dependents = graph.rows()
+    queue = list(ended)
+    for node in queue:  # grows
+        is_bad = IS_BAD[status[node]]
+        for dependent in dependents[first[node] : first[node + 1]]:
+            remaining[dependent] -= 1
+            bad[dependent] += is_bad
+            if not remaining[dependent] and flags[dependent] & GATE:
+                status[dependent] = CANCELED if bad[dependent] else COMPLETED
+                queue.append(dependent)
+
+
+def _take_back(graph: WorkflowGraph, node: int, before: int, changes: Changes) -> None:
+    """A job that had ended as ``before`` has not ended after all: undo what followed from it.
+
+    Dependents that are ready become blocked, as do those that were canceled because of it; their own dependents
+    follow. What is held, completed or failed on its own stays.
+    """
+    status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
+    first, dependents = graph.rows()
+    queue = [(node, before)]
+    for undone, was in queue:  # grows
+        was_bad = IS_BAD[was]
+        for dependent in dependents[first[undone] : first[undone + 1]]:
+            remaining[dependent] += 1
+            bad[dependent] -= was_bad
+            now = status[dependent]
+            if flags[dependent] & GATE:
+                if now != BLOCKED:
+                    status[dependent] = BLOCKED
+                    queue.append((dependent, now))
+            elif now == READY:
+                graph.ready.forget(dependent)
+                status[dependent] = BLOCKED
+                changes.blocked.append(dependent)
+            elif now == CANCELED and was_bad and flags[dependent] & CANCEL_ON_FAILURE:
+                status[dependent] = BLOCKED
+                graph.unfinished += 1
+                changes.blocked.append(dependent)
+                queue.append((dependent, now))

@@ -1,0 +1,48 @@
+"""The variables that a job sees. Later ones win: the runner's own, the workflow's and job's, GPUs, TORC_*."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from torc_core.runner.gpus import ASSIGNED
+
+if TYPE_CHECKING:
+    from torc_core.records.answers import JobLaunch
+
+
+def run_environment(
+    inherited: Mapping[str, str],
+    workflow_id: int,
+    run_id: int,
+    output_dir: str,
+    directory: str,
+    api_url: str = "",
+    submission_directory: str | None = None,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what all jobs of a run inherit, and what nothing of a job's own may replace.
+
+    ``directory`` is where jobs run: a command started without a shell sees it in PWD as bash would show it.
+    """
+    fixed = {"TORC_WORKFLOW_ID": str(workflow_id), "TORC_RUN_ID": str(run_id), "TORC_OUTPUT_DIR": output_dir}
+    if api_url:
+        fixed["TORC_API_URL"] = api_url
+    if submission_directory:
+        fixed["TORC_WORKFLOW_SUBMISSION_DIR"] = submission_directory
+    return {**inherited, "PWD": directory, **fixed}, fixed
+
+
+def job_environment(
+    base: dict[str, str], fixed: dict[str, str], job: JobLaunch, gpu_ids: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the whole environment of one job."""
+    env = base.copy()
+    if job.env:
+        env.update(job.env)
+        env.update(fixed)
+    if gpu_ids:
+        env.update(dict.fromkeys(ASSIGNED, ",".join(gpu_ids)))
+    env["TORC_JOB_ID"] = str(job.id)
+    env["TORC_JOB_NAME"] = job.name
+    env["TORC_ATTEMPT_ID"] = str(job.attempt_id)
+    return env

@@ -1,0 +1,233 @@
+"""The jobs in a runner's hands: claimed and waiting, running, ended but not yet told."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from torc_core.contracts.executor import Handle, Observation, SubmitError
+from torc_core.errors import TorcError
+from torc_core.records.answers import FinishedJob, JobLaunch, StartedJob
+from torc_core.runner.outcomes import (
+    NOT_STARTED_CODE,
+    SUCCESS,
+    TERMINATED,
+    Outcome,
+    missing_outputs,
+    outcome,
+    without_outputs,
+)
+from torc_core.service.clock import utc_now
+from torc_core.status import JobStatus
+
+if TYPE_CHECKING:
+    from torc_core.contracts.executor import Executor, LaunchRequest
+    from torc_core.runner.capacity import Capacity
+    from torc_core.runner.journal import Started
+    from torc_core.runner.launching import Launcher
+    from torc_core.runner.limits import Limits
+    from torc_core.runner.output_files import Streams
+
+_RETRY_SECONDS = (0.2, 1.0)  # after a start that failed, before the next try; then the job has failed
+_MEAN_WEIGHT = 0.1  # of the latest job in the mean run time
+
+
+class Running:
+    """One job that runs."""
+
+    __slots__ = ("ended_as", "gpu_ids", "handle", "is_dropped", "job", "started_at", "streams")
+
+    def __init__(self, job: JobLaunch, gpu_ids: tuple[str, ...], streams: Streams) -> None:
+        self.job = job
+        self.gpu_ids = gpu_ids
+        self.streams = streams
+        self.handle: Handle | None = None
+        self.started_at = 0.0
+        self.ended_as: tuple[JobStatus, str] | None = None  # status and reason when the runner ends it
+        self.is_dropped = False  # it belongs to somebody else by now: its end is nobody's business
+
+
+class Jobs:
+    """Starts jobs as capacity allows and turns their ends into results."""
+
+    def __init__(self, executor: Executor, capacity: Capacity, launcher: Launcher, limits: Limits) -> None:
+        self._executor = executor
+        self._capacity = capacity
+        self._launcher = launcher
+        self._limits = limits
+        self.hand: deque[JobLaunch] = deque()  # claimed, not started
+        self.running: dict[Handle, Running] = {}
+        self._again: list[tuple[float, JobLaunch, int]] = []  # when to try again, which, how often it was tried
+        self._tries: dict[int, int] = {}
+        # What a wake-up brought; taken away by the loop.
+        self.new_starts: list[JobLaunch] = []
+        self.new_ends: list[tuple[JobLaunch, FinishedJob]] = []
+        self.start_reports: list[StartedJob] = []
+        self.journal_starts: list[Started] = []
+        self.mean_seconds: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing runs and nothing waits to run."""
+        return not (self.running or self.hand or self._again)
+
+    def add(self, jobs: list[JobLaunch]) -> None:
+        """Take claimed jobs; those known already are passed over."""
+        self.hand.extend(jobs)
+
+    def add_once(self, jobs: list[JobLaunch]) -> None:
+        """Take claimed jobs of which some may be here already."""
+        known = {job.id for job in self.hand} | {job.id for _, job, _ in self._again}
+        known |= {run.job.id for run in self.running.values()}
+        self.hand.extend(job for job in jobs if job.id not in known)
+
+    def give_up_hand(self) -> list[int]:
+        """Forget the jobs that have not started; returns their ids."""
+        ids = [job.id for job in self.hand] + [job.id for _, job, _ in self._again]
+        self.hand.clear()
+        self._again.clear()
+        return ids
+
+    def next_retry(self) -> float | None:
+        """Return when a start is to be tried again."""
+        return min((when for when, _, _ in self._again), default=None)
+
+    def start_what_fits(self, now: float) -> None:
+        """Start jobs from the hand, in order; one that does not fit now does not keep others waiting."""
+        if self._again:
+            due = [entry for entry in self._again if entry[0] <= now]
+            if due:
+                self._again = [entry for entry in self._again if entry[0] > now]
+                self._tries.update((job.id, tries) for _, job, tries in due)
+                self.hand.extendleft(job for _, job, _ in due)
+        hand, capacity = self.hand, self._capacity
+        if not hand or capacity.is_full():
+            return
+        batch: list[tuple[LaunchRequest, Running]] = []
+        kept: list[JobLaunch] = []
+        while hand and not capacity.is_full():
+            job = hand.popleft()
+            if not capacity.fits(job):
+                kept.append(job)
+                continue
+            gpu_ids = capacity.take(job) or ()
+            try:
+                request, streams = self._launcher.request(job, gpu_ids)
+            except TorcError as exc:
+                capacity.give(job, gpu_ids)
+                self._could_not_start(job, str(exc), now, len(_RETRY_SECONDS))
+                continue
+            batch.append((request, Running(job, gpu_ids, streams)))
+        hand.extendleft(reversed(kept))
+        size = self._executor.capabilities.max_batch
+        for first in range(0, len(batch), size):
+            self._submit(batch[first : first + size], now)
+
+    def _submit(self, batch: list[tuple[LaunchRequest, Running]], now: float) -> None:
+        answers = self._executor.submit([request for request, _ in batch])
+        moment = utc_now()
+        for (_, run), answer in zip(batch, answers, strict=True):
+            job = run.job
+            if isinstance(answer, SubmitError):
+                self._capacity.give(job, run.gpu_ids)
+                self._could_not_start(job, answer.message, now, self._tries.pop(job.id, 0))
+                continue
+            run.handle = answer
+            run.started_at = now
+            self.running[answer] = run
+            self.new_starts.append(job)
+            self.start_reports.append(StartedJob.of({"job_id": job.id, "start_time": moment}))
+            self.journal_starts.append((job.id, job.attempt_id, *answer))
+
+    def _could_not_start(self, job: JobLaunch, message: str, now: float, tries: int) -> None:
+        """Try again a little later, for what is scarce may be there again; then the job has failed."""
+        if tries < len(_RETRY_SECONDS):
+            self._again.append((now + _RETRY_SECONDS[tries], job, tries + 1))
+            return
+        self._end(job, Outcome(JobStatus.FAILED, NOT_STARTED_CODE, message), 0.0, utc_now(), {})
+
+    def settle(self, ended: list[tuple[Handle, Observation]], now: float) -> None:
+        """Turn ends into results and free what the jobs had."""
+        moment = utc_now()
+        for handle, seen in ended:
+            run = self.running.pop(handle, None)
+            if run is None:
+                continue  # not one of ours
+            job = run.job
+            self._capacity.give(job, run.gpu_ids)
+            if run.is_dropped:
+                continue
+            if seen.started_at is not None and seen.ended_at is not None:
+                seconds = max(0.0, seen.ended_at - seen.started_at)
+            else:
+                seconds = max(0.0, now - run.started_at)
+            mean = self.mean_seconds
+            self.mean_seconds = seconds if mean is None else mean + _MEAN_WEIGHT * (seconds - mean)
+            extra: dict[str, object] = {}
+            if seen.exit_code == 0:
+                result = SUCCESS
+                if job.output_files:
+                    missing, mtimes = missing_outputs(job.output_files, job.output_file_ids)
+                    if missing:
+                        result = without_outputs(missing, run.ended_as or _as_timeout(seen))
+                    if mtimes:
+                        extra["file_mtimes"] = mtimes
+            else:
+                result = outcome(seen, self._limits, run.ended_as)
+            if seen.peak_memory_bytes is not None:
+                extra["peak_memory_bytes"] = seen.peak_memory_bytes
+            if seen.cpu_seconds is not None and seconds > 0:
+                extra["avg_cpu_percent"] = round(100 * seen.cpu_seconds / seconds, 1)
+            self._end(job, result, seconds, moment, extra)
+            if run.streams.delete_on_success and result is SUCCESS:
+                run.streams.delete()
+
+    def _end(self, job: JobLaunch, result: Outcome, seconds: float, moment: str, extra: dict[str, object]) -> None:
+        values = {
+            "job_id": job.id, "attempt_id": job.attempt_id, "status": result.status,
+            "return_code": result.return_code, "exec_time_minutes": seconds / 60, "completion_time": moment,
+        }  # fmt: skip
+        if result.reason is not None:
+            values["reason"] = result.reason
+        if extra:
+            values.update(extra)
+        self.new_ends.append((job, FinishedJob.of(values)))
+
+    def end_all(self, status: JobStatus, reason: str, grace_seconds: float) -> None:
+        """End everything that runs; results will have that status, unless a job succeeds nevertheless."""
+        for run in self.running.values():
+            run.ended_as = run.ended_as or (status, reason)
+        if self.running:
+            self._executor.cancel(list(self.running), grace_seconds)
+
+    def drop(self, job_ids: list[int], grace_seconds: float) -> list[str]:
+        """End jobs that belong to somebody else by now, without a result; returns the names of those that ran."""
+        gone = set(job_ids)
+        self.hand = deque(job for job in self.hand if job.id not in gone)
+        self._again = [entry for entry in self._again if entry[1].id not in gone]
+        dropped = [run for run in self.running.values() if run.job.id in gone and not run.is_dropped]
+        for run in dropped:
+            run.is_dropped = True
+        if dropped:
+            self._executor.cancel([run.handle for run in dropped if run.handle is not None], grace_seconds)
+        return [run.job.name for run in dropped]
+
+    def collect(self, now: float, asked_at: float) -> float:
+        """Settle what has ended; executors that cannot wake are asked at their interval. Returns when they were."""
+        executor = self._executor
+        if executor.wake_fd() is not None:
+            ended = executor.ended()
+        elif self.running and now - asked_at >= executor.capabilities.poll_interval_seconds:
+            asked_at = time.monotonic()
+            seen = executor.poll(list(self.running))
+            ended = [(handle, what) for handle, what in seen.items() if what.state in {"done", "lost"}]
+        else:
+            return asked_at
+        if ended:
+            self.settle(ended, now)
+        return asked_at
+
+
+def _as_timeout(seen: Observation) -> tuple[JobStatus, str] | None:
+    return (TERMINATED, "") if seen.reason == "timeout" else None

@@ -1,0 +1,161 @@
+"""What a runner writes down before it tells the service, so that a killed runner loses nothing.
+
+One file per runner in ``<output>/journal``, JSON lines. The first line says whose it is; each other line is what one
+wake-up brought: ``started`` [job, attempt, executor, handle], ``finished`` (as reported), and ``taken``: how many of
+all finished ones so far the service has taken. The file is removed when nothing is left to tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torc_core.contracts.executor import Handle
+from torc_core.records.answers import FinishedJob
+from torc_core.status import JobStatus
+
+if TYPE_CHECKING:
+    from torc_core.service.processes import Machine
+
+FOLDER = "journal"
+FORMAT = 1
+_LARGE = 8 * 2**20  # bytes after which a journal with nothing left to tell begins again
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+Started = tuple[int, int, str, str]
+"""Job, attempt, executor, handle."""
+
+
+class Owner(NamedTuple):
+    """Whose journal it is. ``created`` and ``name`` tell the workflow from one of the same id in another database."""
+
+    workflow_id: int
+    name: str
+    created: str
+    run_id: int
+    compute_node_id: int
+    host: str
+    boot_id: str
+    pid_space: str
+    pid: int
+    start: str
+
+    def was_on(self, machine: Machine) -> bool:
+        """Say whether the process ids in it mean, or meant before a reboot, processes of this machine."""
+        if self.boot_id and self.boot_id == machine.boot_id:
+            return self.pid_space == machine.pid_space
+        return self.host == machine.host != "localhost"  # which every machine may be called
+
+
+class Journal:
+    """The journal of a runner that runs. When it cannot be written, the run goes on without."""
+
+    def __init__(self, folder: Path, owner: Owner, complain: Callable[[str], None]) -> None:
+        """``complain`` is called once, when the journal cannot be written any more."""
+        self._complain = complain
+        self._is_broken = False
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"wf{owner.workflow_id}_r{owner.run_id}_n{owner.compute_node_id}_{owner.host}_{owner.pid}.jsonl"
+        self.path = folder / name
+        self._head = _encode({"format": FORMAT, **owner._asdict()}) + "\n"
+        self._taken = 0
+        self._size = 0
+        self._fd = self._begin(self._head)
+
+    def _begin(self, text: str) -> int:
+        fresh = self.path.with_suffix(".new")
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
+        os.write(fd, text.encode())
+        fresh.replace(self.path)
+        self._size = len(text)
+        return fd
+
+    def write(self, started: list[Started], finished: list[FinishedJob]) -> None:
+        """Add what a wake-up brought, in one write."""
+        line: dict[str, Any] = {"taken": self._taken}
+        if started:
+            line["started"] = started
+        if finished:
+            line["finished"] = [f.__dict__ for f in finished]
+        self._append(_encode(line) + "\n")
+
+    def _append(self, text: str) -> None:
+        if not self._is_broken:
+            try:
+                self._size += os.write(self._fd, text.encode())
+            except OSError as exc:
+                self._break(exc)
+
+    def _break(self, exc: OSError) -> None:
+        self._is_broken = True
+        self._complain(f"{self.path} cannot be written ({exc.strerror}): a killed runner would lose results")
+
+    def note_taken(self, count: int) -> None:
+        """Remember that the service has taken ``count`` more; written with the next line."""
+        self._taken += count
+
+    def is_large(self) -> bool:
+        """Say whether it is worth to begin again."""
+        return self._size > _LARGE and not self._is_broken
+
+    def begin_again(self, running: Iterable[Started]) -> None:
+        """Forget all but what runs; everything finished has been taken."""
+        text = self._head + _encode({"taken": 0, "started": list(running)}) + "\n"
+        try:
+            fd = self._begin(text)
+        except OSError as exc:
+            self._break(exc)
+            return
+        os.close(self._fd)
+        self._fd = fd
+        self._taken = 0
+
+    def close(self, keep: bool) -> None:
+        """Close the journal; remove it unless something is left to tell."""
+        if keep:
+            self._append(_encode({"taken": self._taken}) + "\n")
+        os.close(self._fd)
+        if not keep:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+                self.path.parent.rmdir()  # goes only when it is empty
+
+
+class Left(NamedTuple):
+    """What the journal of a runner that is gone tells."""
+
+    owner: Owner
+    running: dict[tuple[int, int], Handle]  # by job and attempt
+    finished: list[FinishedJob]  # not known to be taken
+
+
+def read(path: Path) -> Left | None:
+    """Read a journal; None when it is none, or of another format. What a torn write left is passed over."""
+    lines = path.read_bytes().split(b"\n")
+    try:
+        head = json.loads(lines[0])
+        if head.pop("format") != FORMAT:
+            return None
+        owner = Owner(**head)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    running: dict[tuple[int, int], Handle] = {}
+    finished: list[FinishedJob] = []
+    taken = 0
+    for text in lines[1:]:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        taken = line["taken"]
+        for job_id, attempt, executor, handle in line.get("started", ()):
+            running[job_id, attempt] = Handle(executor, handle)
+        for values in line.get("finished", ()):
+            values["status"] = JobStatus(values["status"])
+            finished.append(FinishedJob.of(values))
+            running.pop((values["job_id"], values["attempt_id"]), None)
+    return Left(owner, running, finished[taken:])

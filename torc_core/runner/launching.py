@@ -1,0 +1,65 @@
+"""From a claimed job to a request for an executor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torc_core.contracts.executor import LaunchRequest
+from torc_core.runner.environment import job_environment, run_environment
+from torc_core.runner.output_files import OutputFiles, Streams
+
+if TYPE_CHECKING:
+    from torc_core.records.answers import JobLaunch
+    from torc_core.records.resources import Workflow
+    from torc_core.runner.limits import Limits
+    from torc_core.runner.options import RunnerOptions
+
+
+def command_of(command: str, invocation_script: str | None) -> str:
+    """Join script and command: on one line, or below each other when the script has several lines."""
+    script = (invocation_script or "").strip()
+    if not script:
+        return command
+    return f"{script}\n{command}" if "\n" in script else f"{script} {command}"
+
+
+def _here() -> str:
+    """Return the working directory the way a shell shows it: as the user came to it, when that is known."""
+    shown = os.environ.get("PWD", "")
+    if shown.startswith("/") and Path(shown).is_dir() and Path(shown).samefile("."):
+        return shown
+    return str(Path.cwd())
+
+
+class Launcher:
+    """Makes the requests of one run."""
+
+    def __init__(self, workflow: Workflow, options: RunnerOptions, limits: Limits) -> None:
+        self._limits = limits
+        self.output_files = OutputFiles(options.output_dir, workflow.id, workflow.run_id, workflow.execution_config)
+        self._base, self._fixed = run_environment(
+            os.environ, workflow.id, workflow.run_id, options.output_dir, _here(), options.api_url,
+            workflow.submission_directory,
+        )  # fmt: skip
+
+    def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:
+        """Return what starts a job, and where its streams go; raises Invalid for settings that make no sense."""
+        streams = self.output_files.of(job)
+        request = LaunchRequest(
+            f"{job.id}:{job.attempt_id}",
+            job.name,
+            command_of(job.command, job.invocation_script) if job.invocation_script else job.command,
+            job_environment(self._base, self._fixed, job, gpu_ids),
+            streams.stdout,
+            streams.stderr,
+            None,
+            job.num_cpus,
+            job.memory_bytes,
+            gpu_ids,
+            job.num_nodes,
+            self._limits.walltime(job.requirements_name, job.runtime_seconds),
+            job.supports_termination,
+        )
+        return request, streams

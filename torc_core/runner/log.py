@@ -1,0 +1,32 @@
+"""The log of a runner: ``<output>/job_runner_<host>_wf<W>_r<R>.log``, what is worth a line for people."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class RunnerLog:
+    """Appends lines; several runners of one host and run share the file."""
+
+    def __init__(self, output_dir: str, host: str, workflow_id: int, run_id: int) -> None:
+        self.path = Path(output_dir) / f"job_runner_{host}_wf{workflow_id}_r{run_id}.log"
+        self._file = self.path.open("a", encoding="utf-8", buffering=1)
+
+    def write(self, level: str, text: str) -> None:
+        """Add a line; a full disk does not end the run."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime())
+        with contextlib.suppress(OSError):
+            self._file.write(f"{moment} {level} {text}\n")
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()

@@ -1,0 +1,57 @@
+"""Where the streams of jobs go: ``<output>/job_stdio/job_wf<W>_j<J>_r<R>_a<A>`` with .o, .e or, combined, .log."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torc_core.errors import Invalid
+
+if TYPE_CHECKING:
+    from torc_core.records.answers import JobLaunch
+
+MODES = ("separate", "combined", "no_stdout", "no_stderr", "none")
+
+
+class Streams(NamedTuple):
+    """Files of one attempt; None discards a stream, the same file twice combines them."""
+
+    stdout: str | None
+    stderr: str | None
+    delete_on_success: bool = False
+
+    def delete(self) -> None:
+        """Remove the files; those that are gone are fine."""
+        for path in {self.stdout, self.stderr} - {None}:
+            with contextlib.suppress(OSError):
+                Path(str(path)).unlink()
+
+
+class OutputFiles:
+    """Names the log files of a run. A job's own settings go before the workflow's, field by field."""
+
+    def __init__(self, output_dir: str, workflow_id: int, run_id: int, execution_config: Any = None) -> None:
+        config = execution_config or {}
+        self.directory = Path(output_dir) / "job_stdio"
+        self._head = f"{self.directory}/job_wf{workflow_id}_j"
+        self._run = f"_r{run_id}_a"
+        self._default: dict[str, Any] = config.get("stdio") or {}
+        self._overrides: dict[str, Any] = config.get("job_stdio_overrides") or {}
+        self._is_plain = not self._default and not self._overrides
+
+    def of(self, job: JobLaunch) -> Streams:
+        """Return the files of one attempt; raises Invalid for a mode that does not exist."""
+        stem = f"{self._head}{job.id}{self._run}{job.attempt_id}"
+        if self._is_plain and not job.stdio:
+            return Streams(f"{stem}.o", f"{stem}.e")
+        settings = {**self._default, **(self._overrides.get(job.name) or {}), **(job.stdio or {})}
+        mode = settings.get("mode") or "separate"
+        delete = bool(settings.get("delete_on_success"))
+        if mode == "combined":
+            return Streams(f"{stem}.log", f"{stem}.log", delete)
+        if mode not in MODES:
+            raise Invalid(f"job {job.name!r}: stdio mode {mode!r} is not one of {', '.join(MODES)}")
+        stdout = None if mode in {"no_stdout", "none"} else f"{stem}.o"
+        stderr = None if mode in {"no_stderr", "none"} else f"{stem}.e"
+        return Streams(stdout, stderr, delete)

@@ -1,0 +1,105 @@
+"""Cleaning up after runners that were killed here: end what they left, report what they saw, free what they held."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torc_core.errors import Invalid
+from torc_core.records.answers import Tick
+from torc_core.runner.journal import FOLDER, Left, Owner, read
+from torc_core.service.processes import Machine, start_of
+
+if TYPE_CHECKING:
+    from torc_core.contracts.executor import Executor, Handle
+    from torc_core.records.resources import Workflow
+    from torc_core.service.api import Service
+
+_CHUNK = 500  # results in one report
+_END_SECONDS = 10.0  # how long to wait for what was left running
+_ASK_SECONDS = 0.02
+
+
+def recover(
+    service: Service,
+    executor: Executor,
+    workflow: Workflow,
+    output_dir: str,
+    machine: Machine,
+    say: Callable[[str], None],
+) -> None:
+    """Take over from every dead runner of this workflow that kept its journal here and ran on this machine."""
+    for path in sorted((Path(output_dir) / FOLDER).glob(f"wf{workflow.id}_*.jsonl*")):
+        mine = _seize(path, machine, workflow)
+        if mine is not None:
+            seized, left = mine
+            _take_over(service, executor, left, say)
+            seized.unlink()
+
+
+def _seize(path: Path, machine: Machine, workflow: Workflow) -> tuple[Path, Left] | None:
+    """Make a dead runner's journal this process's own, by a name that says so; None when it is not to be touched."""
+    try:
+        left = read(path)
+    except FileNotFoundError:
+        return None  # another runner was faster
+    if left is None or not _is_of(left.owner, workflow) or not left.owner.was_on(machine):
+        return None
+    if _is_alive(left.owner.pid, left.owner.start, left.owner.boot_id, machine):
+        return None
+    base, _, seizer = path.name.partition(".jsonl")
+    pid, _, start = seizer.lstrip(".").partition("-")
+    if seizer and (not pid.isdecimal() or _is_alive(int(pid), start, machine.boot_id, machine)):
+        return None
+    seized = path.with_name(f"{base}.jsonl.{os.getpid()}-{start_of(os.getpid())}")
+    try:
+        path.rename(seized)
+    except FileNotFoundError:
+        return None
+    return seized, left
+
+
+def _is_of(owner: Owner, workflow: Workflow) -> bool:
+    return (owner.workflow_id, owner.name, owner.created) == (workflow.id, workflow.name, workflow.timestamp or "")
+
+
+def _is_alive(pid: int, start: str, boot_id: str, machine: Machine) -> bool:
+    return boot_id == machine.boot_id and start_of(pid) == start != ""
+
+
+def _take_over(service: Service, executor: Executor, left: Left, say: Callable[[str], None]) -> None:
+    owner = left.owner
+    _end(executor, [handle for handle in left.running.values() if handle.executor == executor.name], say)
+    try:
+        for first in range(0, len(left.finished), _CHUNK):
+            finished = left.finished[first : first + _CHUNK]
+            service.tick(
+                owner.workflow_id,
+                Tick(compute_node_id=owner.compute_node_id, run_id=owner.run_id, finished=finished),
+            )
+    except Invalid as exc:
+        say(f"results of process {owner.pid} are of no use any more: {exc}")
+    adopted = service.adopt_orphans(owner.workflow_id, [owner.compute_node_id])
+    say(
+        f"the runner with process {owner.pid} is gone: {len(left.finished)} of its results reported, "
+        f"{adopted.count} of its jobs can be run again"
+    )
+
+
+def _end(executor: Executor, handles: list[Handle], say: Callable[[str], None]) -> None:
+    """End what still runs, so that no job runs twice at a time."""
+    alive = _alive(executor, handles)
+    give_up_at = time.monotonic() + _END_SECONDS
+    while alive and time.monotonic() < give_up_at:
+        executor.cancel(alive, 0.0)
+        time.sleep(_ASK_SECONDS)
+        alive = _alive(executor, alive)
+    if alive:
+        say(f"could not end what a runner that is gone left: {', '.join(handle.id for handle in alive)}")
+
+
+def _alive(executor: Executor, handles: list[Handle]) -> list[Handle]:
+    return [handle for handle, seen in executor.poll(handles).items() if seen.state in {"queued", "running"}]

@@ -1,0 +1,68 @@
+"""Turns with the service: what has to be told, kept until it is taken; the service may be away for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torc_core.errors import Unavailable
+from torc_core.records.answers import FinishedJob, StartedJob, Tick, TickAnswer
+
+if TYPE_CHECKING:
+    from torc_core.records.resources import NodeResources
+    from torc_core.service.api import Service
+
+_FIRST_RETRY_SECONDS = 0.25
+_LAST_RETRY_SECONDS = 30.0
+_CHUNK = 5000  # finished jobs in one turn, after a long outage
+
+
+class Reporter:
+    """Collects what happened and tells it, together with the wish for more jobs."""
+
+    def __init__(
+        self, service: Service, workflow_id: int, run_id: int, compute_node_id: int, strict: bool = False
+    ) -> None:
+        self._service = service
+        self._workflow_id = workflow_id
+        self._always = {"compute_node_id": compute_node_id, "run_id": run_id, "strict_scheduler_match": strict}
+        self.started: list[StartedJob] = []
+        self.finished: list[FinishedJob] = []
+        self.released: list[int] = []
+        self.away_since: float | None = None  # monotonic, as all times here
+        self.retry_at = 0.0
+        self.trouble: Unavailable | None = None
+        self._retry_seconds = _FIRST_RETRY_SECONDS
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is untold."""
+        return bool(self.finished or self.started or self.released)
+
+    def turn(self, now: float, limit: int, room: NodeResources | None) -> TickAnswer | None:
+        """Tell everything and ask for jobs; None when the service is away, with ``retry_at`` set.
+
+        After that the next turn asks for what may have been given in an answer that did not arrive.
+        """
+        started, finished, released = self.started, self.finished[:_CHUNK], self.released
+        values: dict[str, Any] = {**self._always, "limit": limit, "room": room}
+        if started:
+            values["started"] = started
+        if finished:
+            values["finished"] = finished
+        if released:
+            values["released"] = released
+        if self.away_since is not None:
+            values["resend"] = True
+        try:
+            answer = self._service.tick(self._workflow_id, Tick.of(values))
+        except Unavailable as exc:
+            self.trouble = exc
+            if self.away_since is None:
+                self.away_since = now
+            self.retry_at = now + self._retry_seconds
+            self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)
+            return None
+        if self.away_since is not None:
+            self.away_since, self.retry_at, self._retry_seconds = None, 0.0, _FIRST_RETRY_SECONDS
+        self.started, self.finished, self.released = [], self.finished[len(finished) :], []
+        return answer

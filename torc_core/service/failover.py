@@ -1,0 +1,153 @@
+"""One service that stays when the owner of the database goes: another owner is found, or this process becomes it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from torc_core.errors import Unavailable
+from torc_core.operations import Operation
+from torc_core.records import answers as a
+from torc_core.records.record import MAX_LIMIT, Page, Record
+from torc_core.service.api import OPERATIONS, Service
+from torc_core.service.ownership import Ownership
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+REPEATABLE = frozenset({"tick", "cancel_workflow", "archive_workflow"})
+"""Operations that change something, and whose second time changes nothing more."""
+_MAX_OWNERS = 10  # that go one after the other during a single call
+
+
+class Seat(NamedTuple):
+    """A way to the database: as its owner, or beside it."""
+
+    service: Service
+    leave: Callable[[], None]
+    ownership: Ownership | None = None
+
+
+class FailoverService(Service):
+    """Passes everything on to the service of its seat, and finds another seat when the owner is gone.
+
+    A call that was under way is repeated when it had not been sent, when it only reads, or when twice is the same as
+    once (``REPEATABLE``); else it is Unavailable, saying that its outcome is unknown.
+    """
+
+    def __init__(self, sit: Callable[[threading.Event], Seat]) -> None:
+        """``sit`` finds a seat, now and later; it stops when the event is set."""
+        self._sit, self._closed, self._lock = sit, threading.Event(), threading.RLock()
+        self._pid = os.getpid()
+        self._seat: Seat | None = sit(self._closed)
+        atexit.register(self.close)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the database is this process's own at the moment."""
+        seat = self._seat
+        return seat is not None and seat.ownership is not None and not seat.ownership.is_lost
+
+    def perform(self, op: Operation, arguments: dict[str, Any]) -> Any:
+        """Have a declared operation carried out."""
+        return self._carry(op, lambda service: op.call(service, arguments))
+
+    def create(self, record: R) -> R:
+        """See Service."""
+        return self._carry(OPERATIONS[f"create_{record.SINGULAR}"], lambda service: service.create(record))
+
+    def get(self, kind: type[R], id: int) -> R:
+        """See Service."""
+        return self._carry(OPERATIONS[f"get_{kind.SINGULAR}"], lambda service: service.get(kind, id))
+
+    def find(
+        self,
+        kind: type[R],
+        workflow_id: int | None = None,
+        offset: int = 0,
+        limit: int = MAX_LIMIT,
+        sort_by: str | None = None,
+        reverse_sort: bool = False,
+        **filters: Any,
+    ) -> Page[R]:
+        """See Service."""
+        return self._carry(
+            OPERATIONS[f"list_{kind.PLURAL}"],
+            lambda service: service.find(kind, workflow_id, offset, limit, sort_by, reverse_sort, **filters),
+        )
+
+    def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
+        """See Service."""
+        return self._carry(OPERATIONS[f"update_{kind.SINGULAR}"], lambda service: service.update(kind, id, changes))
+
+    def delete(self, kind: type[R], id: int) -> R:
+        """See Service."""
+        return self._carry(OPERATIONS[f"delete_{kind.SINGULAR}"], lambda service: service.delete(kind, id))
+
+    def delete_all(self, kind: type[Record], workflow_id: int) -> a.Deleted:
+        """See Service."""
+        op = OPERATIONS[f"delete_all_{kind.PLURAL}"]
+        return self._carry(op, lambda service: service.delete_all(kind, workflow_id))
+
+    def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
+        """See Service; another owner counts as a change, and ``notify`` goes on being called."""
+        from torc_core.service.remote import follow_changes
+
+        return follow_changes(self, workflow_id, notify, self._closed)
+
+    def close(self) -> None:
+        """Leave the seat: an owner gives the database up. Twice is fine."""
+        if os.getpid() != self._pid:
+            return
+        self._closed.set()
+        atexit.unregister(self.close)
+        with self._lock:
+            seat, self._seat = self._seat, None
+        if seat is not None:
+            seat.leave()
+
+    def _carry(self, op: Operation, ask: Callable[[Service], T]) -> T:
+        for _ in range(_MAX_OWNERS):
+            seat = self._current()
+            try:
+                return ask(seat.service)
+            except Unavailable as exc:
+                outcome = _outcome(seat, exc)
+                if not outcome or self._closed.is_set():
+                    raise
+                self._leave(seat)
+                if outcome == "unknown" and not op.is_read_only and op.name not in REPEATABLE:
+                    raise
+        raise Unavailable(f"{op.name}: the owner of the database changes all the time", hint="Try again later")
+
+    def _current(self) -> Seat:
+        if os.getpid() != self._pid:
+            # Forked: the seat is the parent's, and a thread of the parent may have held the lock.
+            self._pid, self._lock, self._seat = os.getpid(), threading.RLock(), None
+        seat = self._seat
+        if seat is not None and not (seat.ownership and seat.ownership.is_lost):
+            return seat
+        with self._lock:
+            if self._closed.is_set():
+                raise Unavailable("the service of the database is closed")
+            if self._seat is not None and self._seat.ownership and self._seat.ownership.is_lost:
+                self._leave(self._seat)
+            if self._seat is None:
+                self._seat = self._sit(self._closed)
+            return self._seat
+
+    def _leave(self, seat: Seat) -> None:
+        with self._lock:
+            if self._seat is not seat:
+                return  # another thread was faster
+            self._seat = None
+        seat.leave()
+
+
+def _outcome(seat: Seat, exc: Unavailable) -> str:
+    """Return what is known of a call when the owner is gone: "not sent" or "unknown"; "" when the owner is there."""
+    if seat.ownership is not None:
+        return "not sent" if seat.ownership.is_lost else ""  # asked before anything is written
+    return str(exc.details.get("outcome", ""))
