@@ -47,7 +47,10 @@ class _WithGlobalOptions(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += make_global_options()
+        taken = {name for parameter in self.params for name in parameter.opts}
+        for option in make_global_options():  # a command's own short names win
+            option.opts = [name for name in option.opts if name not in taken]
+            self.params.append(option)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then those of every command."""

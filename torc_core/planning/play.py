@@ -68,7 +68,7 @@ def launch_requests(plan: Plan) -> Iterator[LaunchRequest]:
         yield LaunchRequest(
             key=f"{position + 1}-1",
             name=job.name,
-            command=f"{job.invocation_script} {job.command}" if job.invocation_script else job.command,
+            command=_command(job),
             env={**shared, **job.env} if job.env else shared,
             stdout=None,
             stderr=None,
@@ -78,6 +78,14 @@ def launch_requests(plan: Plan) -> Iterator[LaunchRequest]:
             walltime_seconds=float(wanted.runtime_s),
             supports_termination=job.supports_termination,
         )
+
+
+def _command(job: PlannedJob) -> str:
+    """Put the script before the command: on one line, or above it when it has several lines."""
+    script = (job.invocation_script or "").strip()
+    if not script:
+        return job.command
+    return f"{script}\n{job.command}" if "\n" in script else f"{script} {job.command}"
 
 
 class _Run:
@@ -201,14 +209,14 @@ def _columns(jobs: Sequence[PlannedJob], lanes: list[Lane]) -> JobColumns:
         lanes,
         bytes(job.cancel_on_failure for job in jobs),
         _ids([job.depends_on for job in jobs]),
-        _ids([job.inputs for job in jobs]),
-        _ids([job.outputs for job in jobs]),
-        _ids([job.data_inputs for job in jobs]),
-        _ids([job.data_outputs for job in jobs]),
+        [job.inputs for job in jobs],
+        [job.outputs for job in jobs],
+        [job.data_inputs for job in jobs],
+        [job.data_outputs for job in jobs],
     )
 
 
-def _ids(lists: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:
+def _ids(lists: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Turn positions into ids; lists that are one object stay one, which the graph makes use of."""
     made: dict[int, tuple[int, ...]] = {}
     found = []
@@ -217,4 +225,4 @@ def _ids(lists: list[tuple[int, ...]]) -> list[tuple[int, ...]] | None:
         if ids is None:
             ids = made[id(positions)] = tuple([position + 1 for position in positions])
         found.append(ids)
-    return found if any(lists) else None
+    return found

@@ -9,11 +9,16 @@ from types import TracebackType
 from typing import Self
 
 
+def log_name(host: str, workflow_id: int, run_id: int) -> str:
+    """Return the name of a runner's log in its output folder."""
+    return f"job_runner_{host}_wf{workflow_id}_r{run_id}.log"
+
+
 class RunnerLog:
     """Appends lines; several runners of one host and run share the file."""
 
     def __init__(self, output_dir: str, host: str, workflow_id: int, run_id: int) -> None:
-        self.path = Path(output_dir) / f"job_runner_{host}_wf{workflow_id}_r{run_id}.log"
+        self.path = Path(output_dir) / log_name(host, workflow_id, run_id)
         self._file = self.path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, level: str, text: str) -> None:

@@ -71,7 +71,8 @@ class _Mapper:
         for child in children:
             self.put(box, child, depth)
         for key in field.always:
-            box.extend(key, [], offset)
+            if key not in box.data:
+                box.extend(key, [], offset)
         return box.data, (offset, box.marks)
 
     def fill_from_entries(self, box: _Box, entries: Sequence[Entry], depth: int) -> None:

@@ -28,7 +28,8 @@ def write(data: Any) -> str:
     lines: list[str] = []
     for key, value in data.items():
         _field(lines, key, value, DOCUMENT.fields, "")
-    return "\n".join(lines) + "\n"
+    # A document without nodes is an empty file; the list of jobs is implied anyway.
+    return "\n".join(lines or ["jobs"]) + "\n"
 
 
 def _field(lines: list[str], key: str, value: Any, fields: Mapping[str, Field], indent: str) -> None:

@@ -28,7 +28,7 @@ from torc_plugins.formats.yaml_scalars import convert, resolve
 EXPANDED = 1_000_000
 """Values that all aliases of a document may stand for together."""
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _SCALAR_TAGS = frozenset(("str", "int", "float", "bool", "null"))
 _CORE = "tag:yaml.org,2002:"
 _MERGE: Any = object()  # stands for an unquoted "<<" key; no text is equal to it

@@ -54,7 +54,7 @@ class NiceExecutor(Executor):
 
     def cancel(self, handles, grace_seconds):
         for handle in handles:
-            if self._look(handle).state == "running" and handle not in self._canceled:
+            if self._look(handle).state == "running":
                 self._canceled.add(handle)
                 request, process = self._started[handle]
                 if request.supports_termination:

@@ -1,6 +1,7 @@
 """Keeps the database on the fast disk of a node: ``scratch:run7.db`` is the file ``$SCRATCH/run7.db``."""
 
 import os
+from pathlib import Path
 
 from torc_core.contracts.storage import StorageError
 from torc_plugins.storage.sqlite_storage import SqliteStorage
@@ -12,4 +13,4 @@ class ScratchStorage(SqliteStorage):
     def __init__(self, location, **options):
         if "SCRATCH" not in os.environ:
             raise StorageError("SCRATCH is not set", hint="Ask for a node with a local disk")
-        super().__init__(os.path.join(os.environ["SCRATCH"], location), **options)
+        super().__init__(str(Path(os.environ["SCRATCH"], location)), **options)

@@ -1,6 +1,7 @@
 """Random documents for the tests of the formats."""
 
 from hypothesis import strategies as st
+
 from torc_plugins.formats.kdl_fields import DOCUMENT
 
 TEXT = st.one_of(
@@ -18,7 +19,9 @@ def _boxes(inner):
 
 
 JSON_VALUES = st.recursive(SCALARS, _boxes, max_leaves=15)
-KDL_NAMES = st.sampled_from(sorted({*DOCUMENT.fields, *DOCUMENT.fields["job"].fields, *DOCUMENT.fields["action"].fields}))
+KDL_NAMES = st.sampled_from(
+    sorted({*DOCUMENT.fields, *DOCUMENT.fields["job"].fields, *DOCUMENT.fields["action"].fields})
+)
 MAPPINGS = st.dictionaries(st.one_of(KEYS, KDL_NAMES), JSON_VALUES, max_size=5)
 """Any mapping, with many keys that mean something in a spec but have values of other shapes."""
 
@@ -55,7 +58,11 @@ JOBS = _items(
     **PARAMETERS,
 )
 RULES = _items(
-    {}, exit_codes=st.lists(COUNT, max_size=3), match_all_exit_codes=st.booleans(), recovery_script=TEXT, max_retries=COUNT
+    {},
+    exit_codes=st.lists(COUNT, max_size=3),
+    match_all_exit_codes=st.booleans(),
+    recovery_script=TEXT,
+    max_retries=COUNT,
 )
 MONITOR = {"enabled": st.booleans(), "granularity": TEXT}
 SPECS = st.fixed_dictionaries(
@@ -73,28 +80,41 @@ SPECS = st.fixed_dictionaries(
         "user_data": _items({}, name=TEXT, data=JSON_VALUES, is_ephemeral=st.booleans(), **PARAMETERS),
         "resource_requirements": _items({"name": TEXT}, num_cpus=COUNT, memory=TEXT, runtime=TEXT),
         "failure_handlers": _items({"name": TEXT, "rules": RULES}),
-        "slurm_schedulers": _items({"account": TEXT}, name=TEXT, nodes=COUNT, walltime=TEXT, serialize_allocations=st.booleans()),
+        "slurm_schedulers": _items({"account": TEXT}, name=TEXT, nodes=COUNT, serialize_allocations=st.booleans()),
         "slurm_defaults": st.dictionaries(TEXT, JSON_VALUES, max_size=3),
         "actions": _items(
             {"trigger_type": TEXT, "action_type": TEXT},
-            jobs=NAMES, job_name_regexes=NAMES, commands=NAMES, scheduler=TEXT, num_allocations=COUNT, persistent=st.booleans(),
+            jobs=NAMES, job_name_regexes=NAMES, commands=NAMES, scheduler=TEXT, num_allocations=COUNT,
         ),
         "resource_monitor": st.fixed_dictionaries(
-            {}, optional={**MONITOR, "jobs": st.fixed_dictionaries(MONITOR), "compute_node": st.fixed_dictionaries(MONITOR)}
+            MONITOR, optional={"jobs": st.fixed_dictionaries(MONITOR), "compute_node": st.fixed_dictionaries(MONITOR)}
         ),
-        "execution_config": st.fixed_dictionaries(
-            {}, optional={"mode": TEXT, "stdio": st.fixed_dictionaries({"mode": TEXT}), "limit_resources": st.booleans()}
-        ),
+        "execution_config": st.fixed_dictionaries({"mode": TEXT}, optional={"stdio": st.fixed_dictionaries({"mode": TEXT})}),
         "dynamic_jobs": st.fixed_dictionaries({"max_iterations": COUNT}),
     },
 )  # fmt: skip
 """Specs with every field there is, and odd text in them."""
 
 _PIECES = [
-    *"{}[]()<>\"'\\/:,;=#&*!|>%@`-?+.~_$ \n\t\r", "\r\n", "\x00", "\x0b", "\x85", "\u2028", "\ufeff", "\u200e", "é", "\U0001f600",
-    "a", "b", "name", "job ", "data ", "null", "true", "#true", "#null", "NaN", "Infinity", "1", "0", "0x1F", "-1.5e3", "_",
-    "//", "/*", "*/", "/-", '"""', '#"', '"#', 'r"', "\\u0041", "\\ud800", "\\u{41}", "\\x41", "---\n", "...\n", "%YAML 1.2\n",
-    ": ", "- ", "? ", "&a ", "*a", "<<: ", "!!int ", "!x ", "|\n", ">-\n", "  ", "(array)", "(object)", "(value)", " {\n", "}\n",
-]  # fmt: skip
+    *"{}[]()<>\"'\\/:,;=#&*!|>%@`-?+.~_$ \n\t\r\x00\x0b\x85\u2028\ufeff\u200e\ud800é\U0001f600ab10",
+    *(
+        "\r\n",
+        "name",
+        "job ",
+        "data ",
+        "null",
+        "true",
+        "#true",
+        "#null",
+        "NaN",
+        "Infinity",
+        "0x1F",
+        "-1.5e3",
+        " {\n",
+        "}\n",
+    ),
+    *("//", "/*", "*/", "/-", '"""', '#"', '"#', 'r"', "\\u0041", "\\ud800", "\\u{41}", "\\x41", "(array)", "(object)"),
+    *(": ", "- ", "? ", "&a ", "*a", "<<: ", "!!int ", "!x ", "|\n", ">-\n", "  ", "---\n", "...\n", "%YAML 1.2\n"),
+]
 ODD_TEXT = st.one_of(st.text(), st.lists(st.sampled_from(_PIECES), max_size=25).map("".join))
 """Text that is hardly ever a document, but looks like parts of one."""

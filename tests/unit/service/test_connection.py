@@ -17,7 +17,7 @@ from small_service import SmallService
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import BY_NAME, Forbidden, Invalid, Malformed, NotFound, TorcError, Unavailable
 from torc_core.records import answers as a
-from torc_core.records.resources import Job
+from torc_core.records.resources import Job, Workflow
 from torc_core.service import connection
 from torc_core.service.connection import Closed, Frames, answer_of, greet, introduce
 from torc_core.service.listener import Listener
@@ -383,7 +383,7 @@ def test_closing_lets_a_change_end_and_its_answer_arrive(listener, remote, servi
     def slow(id):
         started.set()
         assert go_on.wait(20)
-        return {"count": 1}
+        return Workflow(id=1, name="w", user="me")
 
     service.cancel_workflow = slow
     answers = []
@@ -398,7 +398,7 @@ def test_closing_lets_a_change_end_and_its_answer_arrive(listener, remote, servi
     go_on.set()
     asking.join(20)
     closing.join(20)
-    assert answers == [{"count": 1}]
+    assert [w.name for w in answers] == ["w"]
 
 
 def test_closing_does_not_wait_for_those_who_wait(listener, remote):

@@ -1,0 +1,72 @@
+"""What is imported before a command does its work: every module here is paid for each time somebody types ``torc``."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "alembic", "argparse", "asyncio", "bottle", "cheroot", "ckdl", "concurrent.futures", "configparser", "csv",
+    "dataclasses", "dataset", "difflib", "email", "http.client", "http.server", "importlib.metadata",
+    "importlib.resources", "json5", "logging", "msgspec", "multiprocessing", "pathlib", "psutil", "pyparsing",
+    "selectors", "socket", "sqlalchemy", "sqlite3", "ssl", "strictyaml", "subprocess", "tempfile", "tomllib", "torc_server",
+    "unittest", "urllib.request", "xml", "yaml", "zipfile",
+}  # fmt: skip
+
+
+def imported(code, tmp_path, *path):
+    """Return the modules that a new process has loaded after running ``code``, and what it printed."""
+    program = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint('\\nmodules', *sys.modules)"
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("TORC_", "XDG_", "PYTHON", "COV"))}
+    env |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(map(str, path))}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=60)
+    assert done.returncode == 0, done.stderr
+    output, _, names = done.stdout.rpartition("\nmodules ")
+    return set(names.split()), output
+
+
+@pytest.fixture
+def added(tmp_path):
+    """Gives what ``code`` loads that a bare interpreter (with what its environment loads by itself) has not."""
+    bare, _ = imported("pass", tmp_path)
+    return lambda code: imported(code, tmp_path)[0] - bare
+
+
+HELP = "from torc_core.cli.main import main; main(['--help'])"
+CODE = {
+    "hookspecs": "import torc_core.hookspecs",
+    "plugins": "import torc_core.plugins",
+    "host": "from torc_core.plugins import PluginHost; PluginHost().offers('command')",
+    "config": "from torc_core.config import load_config; load_config()",
+    "output": "import torc_core.cli.output",
+    "main": "import torc_core.cli.main",
+    "help": HELP,
+}
+
+
+@pytest.mark.parametrize("what", CODE)
+def test_nothing_heavy_is_imported(added, what):
+    assert not HEAVY & added(CODE[what])
+
+
+@pytest.mark.parametrize(("what", "most"), [("plugins", 45), ("host", 75), ("config", 45), ("main", 60), ("help", 85)])
+def test_few_modules_are_imported(added, what, most):
+    loaded = added(CODE[what])
+    assert len(loaded) <= most, sorted(loaded)
+
+
+def test_help_imports_no_plugin_target_and_no_command(added):
+    ours = {name for name in added(HELP) if name.startswith(("torc_core.cli.", "torc_plugins."))}
+    allowed = {"app", "groups", "main", "output", "plugin_commands"}
+    assert ours <= {f"torc_core.cli.{name}" for name in allowed} | {"torc_plugins.builtin"}
+
+
+def test_help_was_really_printed(tmp_path):
+    assert "Usage: torc" in imported(HELP, tmp_path)[1]
+
+
+def test_choosing_a_format_imports_that_format_only(added):
+    code = "from torc_core.plugins import PluginHost; PluginHost().format_for('a.json')"
+    formats = {name for name in added(code) if name.startswith("torc_plugins.formats.") and name.endswith("_format")}
+    assert formats == {"torc_plugins.formats.json_format"}

@@ -1,0 +1,29 @@
+"""What the tests of the runner share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from torc_core.runner.loop import Runner
+from torc_core.runner.options import RunnerOptions
+from torc_plugins.executors.local import LocalExecutor
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run jobs of a service to the end; ``tell`` gets (runner, progress) with every progress."""
+    monkeypatch.chdir(tmp_path)
+
+    def go(service, tell=None, **options):
+        options = {"output_dir": "out", "max_parallel_jobs": 2, "idle_seconds": 0.2, "poll_seconds": 0.5, **options}
+        runner = Runner(
+            service, LocalExecutor(), 1, RunnerOptions(**options), tell and (lambda progress: tell(runner, progress))
+        )
+        return runner.run()
+
+    return go
