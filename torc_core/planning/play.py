@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from torc_core.contracts.executor import Handle, LaunchRequest, Observation, SubmitError
@@ -163,7 +163,9 @@ class _Run:
         self._complete(over)
         return bool(ended)
 
-    def _complete(self, over: Iterable[tuple[int, int]]) -> None:
+    def _complete(self, over: Sequence[tuple[int, int]]) -> None:
+        if not over:
+            return
         node = self._graph.node
         transitions.complete(self._graph, [(node(position + 1), status) for position, status in over])
 

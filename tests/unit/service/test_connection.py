@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -189,16 +190,16 @@ def test_the_token_is_never_sent():
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can try as another user")
 def test_another_user_of_this_machine_is_refused_even_with_the_token(listener, tmp_path):
-    path = listener.addresses[0].removeprefix("unix:")
-    os.chmod(path, 0o777)
-    os.chmod(tmp_path, 0o711)
+    path = Path(listener.addresses[0].removeprefix("unix:"))
+    path.chmod(0o777)
+    tmp_path.chmod(0o711)
     program = (
         "import os, socket, sys\n"
         "os.fchdir(int(sys.argv[1])); os.setuid(65534)\n"
         "s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[2]); print(s.recv(1000))\n"
     )
-    folder = os.open(os.path.dirname(path), os.O_RDONLY)
-    command = [sys.executable, "-c", program, str(folder), os.path.basename(path)]
+    folder = os.open(path.parent, os.O_RDONLY)
+    command = [sys.executable, "-c", program, str(folder), path.name]
     done = subprocess.run(command, capture_output=True, text=True, pass_fds=[folder], timeout=60, check=False)
     os.close(folder)
     if "PermissionError" in done.stderr:
@@ -207,7 +208,7 @@ def test_another_user_of_this_machine_is_refused_even_with_the_token(listener, t
 
 
 def test_the_socket_is_for_its_user_only(listener):
-    assert os.stat(listener.addresses[0].removeprefix("unix:")).st_mode & 0o777 == 0o600
+    assert Path(listener.addresses[0].removeprefix("unix:")).stat().st_mode & 0o777 == 0o600
 
 
 # what peers send
@@ -393,7 +394,7 @@ def test_closing_lets_a_change_end_and_its_answer_arrive(listener, remote, servi
     closing = threading.Thread(target=listener.close)
     closing.start()
     deadline = time.monotonic() + 20
-    while os.path.exists(listener.addresses[0].removeprefix("unix:")) and time.monotonic() < deadline:
+    while Path(listener.addresses[0].removeprefix("unix:")).exists() and time.monotonic() < deadline:
         os.sched_yield()
     go_on.set()
     asking.join(20)
