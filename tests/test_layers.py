@@ -138,7 +138,10 @@ def test_a_broken_rule_is_found(tmp_path, path, source, complaint):
     [
         ("torc_core/cli/main.py", "import click\nfrom torc_core.service.api import Service\nfrom . import output"),
         ("torc_plugins/storage/deep/x.py", "import sqlite3\nfrom torc_core.contracts.storage import Storage"),
-        ("torc_core/spec/read.py", "import re, os.path\nfrom torc_core import __version__, units\nfrom .plan import Plan"),
+        (
+            "torc_core/spec/read.py",
+            "import re, os.path\nfrom torc_core import __version__, units\nfrom .plan import Plan",
+        ),
     ],
 )
 def test_what_is_allowed_is_not_complained_about(tmp_path, path, source):

@@ -12,8 +12,8 @@ HEAVY = {
     "alembic", "argparse", "asyncio", "bottle", "cheroot", "ckdl", "concurrent.futures", "configparser", "csv",
     "dataclasses", "dataset", "difflib", "email", "http.client", "http.server", "importlib.metadata",
     "importlib.resources", "json5", "logging", "msgspec", "multiprocessing", "psutil", "pyparsing",
-    "selectors", "socket", "sqlalchemy", "sqlite3", "ssl", "strictyaml", "subprocess", "tempfile", "tomllib", "torc_server",
-    "unittest", "urllib.request", "xml", "yaml", "zipfile",
+    "selectors", "socket", "sqlalchemy", "sqlite3", "ssl", "strictyaml", "subprocess", "tempfile", "tomllib",
+    "torc_server", "unittest", "urllib.request", "xml", "yaml", "zipfile",
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def imported(code, tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TORC_", "XDG_", "PYTHON", "COV"))}
     env |= {"HOME": str(tmp_path), "PYTHONPATH": f"{ROOT}{os.pathsep}{LIBRARIES}"}
     command = [sys.executable, "-S", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env, timeout=60)
     assert done.returncode == 0, done.stderr
     output, _, names = done.stdout.rpartition("\nmodules ")
     return set(names.split()), output
@@ -60,7 +60,7 @@ def test_nothing_heavy_is_imported(added, what):
     assert not HEAVY & added(CODE[what])
 
 
-@pytest.mark.parametrize(("what", "most"), [("plugins", 12), ("host", 16), ("config", 12), ("main", 10), ("help", 32)])
+@pytest.mark.parametrize(("what", "most"), [("plugins", 12), ("host", 16), ("config", 12), ("main", 10), ("help", 36)])
 def test_few_modules_are_imported_beside_the_libraries(tmp_path, what, most):
     libraries, _ = imported("import click, pluggy, pathlib", tmp_path)
     loaded = imported(CODE[what], tmp_path)[0] - libraries

@@ -129,17 +129,16 @@ class PluginLoader:
                 print(f"torc: {plugin}: {hook}({words}) -> {failure or _short(answer)}", file=sys.stderr)
         return answer
 
-    def drop(self, plugin: Plugin, code: str, message: str, hint: str = "") -> Problem:
+    def drop(self, plugin: Plugin, code: str, message: str, hint: str = "") -> None:
         """Report, once, that a part of a plugin is not used."""
         if message not in plugin.error:
             plugin.error = f"{plugin.error}; {message}" if plugin.error else message
-        return self._note(code, message, hint or leave_out(plugin))
+        self._note(code, message, hint or leave_out(plugin))
 
-    def _note(self, code: str, message: str, hint: str) -> Problem:
-        problem = Problem(code, message, severity=WARNING, hint=hint)
+    def _note(self, code: str, message: str, hint: str) -> None:
+        problem = Problem(code, message, severity=WARNING, hint=hint, file="plugins")
         if problem not in self.problems:
             self.problems.append(problem)
-        return problem
 
     def _leave_out_unwanted(self, plugin: Plugin) -> None:
         names = {plugin.name, plugin.distribution} - {""}

@@ -125,7 +125,7 @@ class PluginHost:
     # what plugins say to specs
 
     def amend_spec(self, spec: dict[str, Any], source: str) -> None:
-        """Let plugins change a parsed spec in place; ``source`` names where it comes from. The first failure is raised."""
+        """Let plugins change a parsed spec from ``source`` in place; the first failure is raised."""
         hook = "torc_modify_spec"
         self.loader.search()
         for plugin, implementation in self.loader.implementations(hook):
@@ -134,17 +134,17 @@ class PluginHost:
                 raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}", hint="It changes the spec in place")
 
     def validate_plan(self, plan: Plan) -> list[Problem]:
-        """Return the problems that plugins see in a plan; a plugin that fails is a warning among them."""
+        """Return the problems that plugins see in a plan, after warnings about plugins whose rules may be missing."""
         hook = "torc_validate_spec"
-        problems: list[Problem] = []
+        found: list[Problem] = []
         self.loader.search()
         for plugin, implementation in self.loader.implementations(hook):
             try:
                 answer = self.loader.call(hook, plugin, implementation, {"plan": plan})
-                problems += _checked(answer, Problem, f"{plugin}: {hook}")
+                found += _checked(answer, Problem, f"{plugin}: {hook}")
             except PluginError as exc:
-                problems.append(self.loader.drop(plugin, "plugin-failed", str(exc)))
-        return problems
+                self.loader.drop(plugin, "plugin-failed", str(exc))
+        return self.problems + found
 
     # health
 

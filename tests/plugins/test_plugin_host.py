@@ -97,7 +97,9 @@ def test_a_target_that_is_something_else_is_refused(plugin):
 
 
 def test_a_target_without_all_methods_is_refused_with_their_names(plugin):
-    body = "\nfrom torc_core.contracts.executor import Executor\nclass Half(Executor):\n    submit = poll = render = print\n"
+    body = (
+        "\nfrom torc_core.contracts.executor import Executor\nclass Half(Executor):\n    submit = poll = render = 1\n"
+    )
     plugin("half", executors("half", target="torc_half:Half") + body)
     with pytest.raises(PluginError, match="torc_half:Half lacks cancel, close"):
         PluginHost().executor("half")
@@ -120,7 +122,8 @@ def test_an_unknown_name_tells_which_plugin_could_not_be_loaded(plugin):
 def test_the_longest_suffix_decides(plugin):
     source = (
         f"{HEAD}\n@hookimpl\ndef torc_register_spec_formats():\n"
-        "    return [Provider('short', 'torc_two:Short', '', ('.x',)), Provider('long', 'torc_two:Long', '', ('.y.x',))]\n"
+        "    long = Provider('long', 'torc_two:Long', '', ('.y.x',))\n"
+        "    return [Provider('short', 'torc_two:Short', '', ('.x',)), long]\n"
         "from torc_core.contracts.formats import SpecFormat\n"
         "class Short(SpecFormat):\n    name = 'short'\n    loads = dumps = lambda self: None\n"
         "class Long(Short):\n    name = 'long'\n"

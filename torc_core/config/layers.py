@@ -185,4 +185,4 @@ def _position(message: str, text: str) -> tuple[int, int]:
     numbers = [int(word) for word in message.replace(",", " ").replace(")", " ").split() if word.isdecimal()]
     if len(numbers) >= 2 and "(at line" in message:
         return numbers[-2], numbers[-1]
-    return text.count("\n") + 1, 1  # "at end of document"
+    return text.count("\n") + 1, len(text) - text.rfind("\n")  # "at end of document"

@@ -144,10 +144,13 @@ def set_status(graph: WorkflowGraph, node: int, status: int) -> Changes:
     if IS_COMPLETE[before]:
         _take_back(graph, node, before, changes)
         if status == UNINITIALIZED:
-            again = [n for n in graph.job_dependents(node) if graph.status[n] in (COMPLETED, FAILED)]
-            for dependent in again:
-                changes.reset += set_status(graph, dependent, UNINITIALIZED).reset
-            changes.reset += again
+            for dependent in graph.job_dependents(node):
+                ended = graph.status[dependent]
+                if ended in (COMPLETED, FAILED):
+                    graph.status[dependent] = UNINITIALIZED
+                    graph.unfinished += 1
+                    changes.reset.append(dependent)
+                    _take_back(graph, dependent, ended, changes)
     if status == READY:
         graph.ready.fill([node])
     return changes
@@ -292,8 +295,8 @@ def _note_ended(graph: WorkflowGraph, ended: Sequence[int]) -> None:
 def _take_back(graph: WorkflowGraph, node: int, before: int, changes: Changes) -> None:
     """A job that had ended as ``before`` has not ended after all: undo what followed from it.
 
-    Dependents that are ready become blocked, as do those that were canceled because of it; their own dependents
-    follow. What is held, completed or failed on its own stays.
+    Dependents that are ready become blocked, as do those that a bad dependency canceled; their own dependents follow.
+    What is held, completed or failed on its own stays.
     """
     status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
     first, dependents = graph.rows()
@@ -301,6 +304,7 @@ def _take_back(graph: WorkflowGraph, node: int, before: int, changes: Changes) -
     for undone, was in queue:  # grows
         was_bad = IS_BAD[was]
         for dependent in dependents[first[undone] : first[undone + 1]]:
+            had_bad, was_settled = bad[dependent], not remaining[dependent]
             remaining[dependent] += 1
             bad[dependent] -= was_bad
             now = status[dependent]
@@ -308,11 +312,13 @@ def _take_back(graph: WorkflowGraph, node: int, before: int, changes: Changes) -
                 if now != BLOCKED:
                     status[dependent] = BLOCKED
                     queue.append((dependent, now))
+            elif not was_settled:
+                continue  # it became what it is by somebody's word, or was taken back already
             elif now == READY:
                 graph.ready.forget(dependent)
                 status[dependent] = BLOCKED
                 changes.blocked.append(dependent)
-            elif now == CANCELED and was_bad and flags[dependent] & CANCEL_ON_FAILURE:
+            elif now == CANCELED and had_bad and flags[dependent] & CANCEL_ON_FAILURE:
                 status[dependent] = BLOCKED
                 graph.unfinished += 1
                 changes.blocked.append(dependent)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import chain
 
 from torc_core.errors import Invalid
-from torc_core.spec.plan import NOTHING, Plan, PlannedJob
+from torc_core.spec.plan import NOTHING, PlannedJob
 
 
 class Links:
     """Jobs grouped by what they wait for. Everything is positions; groups are numbered so that none waits for a later.
 
-    ``waits_for[g]`` are the jobs, ascending, that all of ``members[g]`` wait for; ``group_of[j]`` is the group of a job;
+    ``waits_for[g]`` are the jobs, ascending, that all of ``members[g]`` wait for; ``group_of[j]`` is a job's group;
     ``levels[g]`` is 0 for jobs that wait for nothing, else one more than the highest among those waited for.
     """
 

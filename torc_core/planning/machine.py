@@ -38,9 +38,7 @@ class Machine:
             free = capacity.max_parallel_jobs - self._jobs
             return free, self._boundless() if capacity.labels else None
         cpus = capacity.cpus - self._cpus
-        room = Room(
-            cpus, capacity.memory_bytes - self._memory, len(capacity.gpus) - self._gpus, labels=capacity.labels
-        )
+        room = Room(cpus, capacity.memory_bytes - self._memory, len(capacity.gpus) - self._gpus, labels=capacity.labels)
         return cpus, room
 
     def _boundless(self) -> Room:

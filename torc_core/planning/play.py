@@ -36,7 +36,7 @@ class VirtualExecutor(Protocol):
 
 class _Start(NamedTuple):
     position: int
-    number: int  # in the order of starts
+    number: int  # in the order of starts, once it is accepted
     at_s: float
     row: int
     gpu_ids: tuple[str, ...]
@@ -124,11 +124,12 @@ class _Run:
             return False
         transitions.start(self._graph, nodes)
         now = self._executor.now
-        starts, requests = [], []
+        starts: list[_Start] = []
+        requests = []
         for job_id in self._graph.job_ids(nodes):
             position = job_id - 1
             row, gpu_ids = machine.take(self._needs[position])
-            starts.append(_Start(position, len(self._starts) + len(starts), now, row, gpu_ids))
+            starts.append(_Start(position, -1, now, row, gpu_ids))
             request = self._requests[position]
             requests.append(request._replace(gpu_ids=gpu_ids) if gpu_ids else request)
         refused = []
@@ -175,8 +176,8 @@ class _Run:
         names = [job.name for job in jobs]
         groups = group_names(jobs)
         entries = [
-            Entry(s.position, names[s.position], groups[s.position], s.at_s, end, s.row, s.gpu_ids, self._needs[s.position])
-            for s, end in zip(self._starts, self._ends, strict=True)
+            Entry(at, names[at], groups[at], start_s, end_s, row, gpu_ids, self._needs[at])
+            for (at, _, start_s, row, gpu_ids), end_s in zip(self._starts, self._ends, strict=True)
         ]
         took = [0.0] * len(jobs)
         started = bytearray(len(jobs))

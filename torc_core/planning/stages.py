@@ -10,10 +10,11 @@ from torc_core.planning.links import Links
 from torc_core.planning.needs import counted, needs_of
 from torc_core.planning.schedule import Step
 from torc_core.spec.plan import Plan
-from torc_core.units import HOUR
+from torc_core.units import HOUR, human_duration
 
 EVENT_COLUMNS = ("Level", "Times", "After", "Becomes ready", "Jobs", "Then")
 _SHOWN = 3
+_LEAST_PREFIX = 3  # shorter common beginnings of names say nothing
 
 
 class Allocation(NamedTuple):
@@ -110,7 +111,7 @@ class Stages:
         """Return rows under ``EVENT_COLUMNS``; events alike but for the numbers in their names are one row."""
         alike: dict[tuple[Any, ...], list[Event]] = {}
         for event in self.events:
-            what = (event.level, self._kinds(event.after), self._kinds(event.jobs))
+            what = (self._kinds(event.after), self._kinds(event.jobs))
             key = (*what, event.id) if event.allocations or event.commands else what
             alike.setdefault(key, []).append(event)
         return [self._row(events) for events in alike.values()]
@@ -126,7 +127,8 @@ class Stages:
             ready = self._shown(first.jobs)
         else:
             after, ready = (self._each(lists) for lists in ([e.after for e in events], [e.jobs for e in events]))
-        return first.level, len(events), after, ready or None, len(jobs), _then(first) or None
+        levels = f"{first.level} to {events[-1].level}" if events[-1].level > first.level else first.level
+        return levels, len(events), after, ready or None, len(jobs), _then(first) or None
 
     def _shown(self, jobs: Sequence[int]) -> str:
         """Write a few names out; of more, write the groups with their sizes."""
@@ -150,8 +152,6 @@ class Stages:
 
     def summary(self) -> list[tuple[str, str]]:
         """Return what matters about the whole as pairs of a label and a text."""
-        from torc_core.units import human_duration
-
         lines = [
             ("Jobs", f"{len(self.names):,}"),
             ("Events", f"{len(self.events):,}"),
@@ -263,7 +263,7 @@ def _event_name(after: list[str]) -> str:
     if len(after) == 1:
         return f"after_{after[0]}"
     prefix = common_name(after)
-    return f"after_{prefix}_jobs" if prefix else f"after_{after[0]}_and_{len(after) - 1}_more"
+    return f"after_{prefix}_jobs" if len(prefix) >= _LEAST_PREFIX else f"after_{after[0]}_and_{len(after) - 1}_more"
 
 
 def _widths(links: Links) -> list[int]:

@@ -26,6 +26,7 @@ _NEAR_S = 0.01  # between looks at an owner on this machine
 _FAR_S = 0.25  # and at one on another
 _START_S = 120.0  # for an owner to load its workflows
 _SILENT_S = 5.0  # for an owner of this machine that does not answer: it is ending, or has a reason to be told
+_TELL_S = 1.0  # before people are told what is waited for
 _AGAIN_S = 5.0  # between attempts to reach an owner on another machine
 
 
@@ -158,6 +159,7 @@ class _Approach:
         self._began = time.monotonic()
         self._tried_at: float | None = None
         self._failed_since: float | None = None
+        self._is_told = False
         self._failure = "it does not listen to other machines"
         self._tried: tuple[str, ...] = ()
         self.pause_s = _NEAR_S
@@ -173,20 +175,31 @@ class _Approach:
         if record.id != self._owner_id:
             self._owner_id, self._began = record.id, now
             self._tried_at = self._failed_since = None
+            self._is_told = False
         is_near = record.machine.shares_kernel_with(self._machine)
         self.pause_s = _NEAR_S if is_near else min(_FAR_S, self._timing.step_s / 4)
         if record.trouble:
             raise self._unreachable(record, record.trouble)
+        if record.machine == self._machine and is_stopped(record.pid):
+            raise self._unreachable(record, "it is stopped (Ctrl-Z); continue it, or end it")
         if not record.addresses:
             if now - self._began > _START_S and standing.verdict == "alive":
                 raise self._unreachable(record, f"it has been starting for more than {_START_S:.0f} s")
-            return None
-        if self._tried_at is None or is_near or record.addresses != self._tried or now - self._tried_at > _AGAIN_S:
+        elif self._tried_at is None or is_near or record.addresses != self._tried or now - self._tried_at > _AGAIN_S:
             remote = self._connect(record, is_near)
             if remote is not None:
                 return remote
             self._tried_at = time.monotonic()
-        self._judge_failure(record, standing, is_near, now)
+            self._failed_since = self._failed_since or now
+        if not is_near and not self._is_told and now - self._began > _TELL_S:
+            self._is_told = True
+            self._tell(
+                f"{self._path} belongs to {record.who}, which does not answer yet: watching for up to"
+                f" {self._timing.stale_s:.0f} s whether it still lives"
+            )
+        has_waited = self._failed_since and (not is_near or time.monotonic() - self._failed_since > _SILENT_S)
+        if has_waited and standing.verdict == "alive":
+            raise self._unreachable(record, self._failure)
         return None
 
     def _connect(self, record: OwnerRecord, is_near: bool) -> RemoteService | None:
@@ -204,19 +217,6 @@ class _Approach:
                 remote.close()
                 self._failure = str(exc)
         return None
-
-    def _judge_failure(self, record: OwnerRecord, standing: Standing, is_near: bool, now: float) -> None:
-        if self._failed_since is None:
-            self._failed_since = now
-            if not is_near:
-                self._tell(
-                    f"{self._path} belongs to {record.who}, which cannot be reached from here: watching for up to"
-                    f" {self._timing.stale_s:.0f} s whether it still lives"
-                )
-        is_halted = record.machine == self._machine and is_stopped(record.pid)
-        has_waited = not is_near or is_halted or time.monotonic() - self._failed_since > _SILENT_S
-        if standing.verdict == "alive" and has_waited:
-            raise self._unreachable(record, "it is stopped (Ctrl-Z)" if is_halted else self._failure)
 
     def _unreachable(self, record: OwnerRecord, why: str) -> Unavailable:
         return Unavailable(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from torc_core.errors import Unavailable
+from torc_core.errors import Forbidden, TorcError, Unavailable
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
@@ -113,7 +113,7 @@ class FailoverService(Service):
             seat = self._current()
             try:
                 return ask(seat.service)
-            except Unavailable as exc:
+            except (Unavailable, Forbidden) as exc:
                 outcome = _outcome(seat, exc)
                 if not outcome or self._closed.is_set():
                     raise
@@ -146,8 +146,9 @@ class FailoverService(Service):
         seat.leave()
 
 
-def _outcome(seat: Seat, exc: Unavailable) -> str:
+def _outcome(seat: Seat, exc: TorcError) -> str:
     """Return what is known of a call when the owner is gone: "not sent" or "unknown"; "" when the owner is there."""
     if seat.ownership is not None:
-        return "not sent" if seat.ownership.is_lost else ""  # asked before anything is written
+        is_refused = isinstance(exc, Unavailable) and seat.ownership.is_lost
+        return "not sent" if is_refused else ""  # a service asks whether it may before it writes anything
     return str(exc.details.get("outcome", ""))

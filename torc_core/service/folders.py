@@ -8,6 +8,7 @@ from pathlib import Path
 
 MAX_SOCKET_PATH = 100
 """Bytes; the address of a Unix socket has room for 104 to 108, depending on the system."""
+_PRIVATE_NAME = "owner.sock"
 _MOUNTS = Path("/proc/self/mountinfo")
 _LOCAL_KINDS = frozenset(
     [
@@ -52,6 +53,14 @@ def file_system_kind(path: Path, mounts: Path = _MOUNTS) -> str:
     return found
 
 
+def remove_socket(path: Path) -> None:
+    """Remove the socket of an owner that is gone or ending, with the private folder that it may have had."""
+    if path.is_socket():
+        path.unlink(missing_ok=True)
+        if path.name == _PRIVATE_NAME and path.parent.name.startswith("torc-"):
+            path.parent.rmdir()
+
+
 def socket_path(database: Path, owner_id: str) -> Path:
     """Return where the owner's socket goes: beside the database, or else in a private folder that is made here.
 
@@ -62,7 +71,7 @@ def socket_path(database: Path, owner_id: str) -> Path:
         return beside
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"):  # noqa: S108  (the folder made in it is private)
         folder = Path(base, f"torc-{os.geteuid()}-{owner_id}")
-        if base and len(os.fsencode(folder)) <= MAX_SOCKET_PATH - len("/owner.sock") and os.access(base, os.W_OK):
+        if base and len(os.fsencode(folder)) <= MAX_SOCKET_PATH - len(f"/{_PRIVATE_NAME}") and os.access(base, os.W_OK):
             folder.mkdir(mode=0o700, exist_ok=False)  # ours alone: an id is never used twice
-            return folder / "owner.sock"
+            return folder / _PRIVATE_NAME
     raise OSError(f"there is no folder for a socket: neither {beside} nor a runtime folder can hold one")

@@ -15,7 +15,7 @@ from pathlib import Path
 from torc_core.errors import Forbidden, TorcError
 from torc_core.service.api import OPERATIONS, Service
 from torc_core.service.connection import Closed, Frames, carry_out, greet, wire_error
-from torc_core.service.folders import socket_path
+from torc_core.service.folders import remove_socket, socket_path
 from torc_core.service.processes import FORK_GUARD
 
 _GREETING_S = 10.0  # a connection that has not proved itself by then is closed
@@ -152,9 +152,7 @@ class Listener:
     def _remove_path(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:
-                self._path.unlink()
-                if self._path.parent.name.startswith("torc-") and self._path.name == "owner.sock":
-                    self._path.parent.rmdir()
+                remove_socket(self._path)
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:

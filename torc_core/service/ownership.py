@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from torc_core.errors import Unavailable
-from torc_core.service.folders import is_local_folder
+from torc_core.service.folders import is_local_folder, remove_socket
 from torc_core.service.owner_file import OwnerRecord, Sheet, Sighting, sight
 from torc_core.service.processes import FORK_GUARD, Machine, start_of, this_machine
 
@@ -276,7 +276,7 @@ class Candidate:
                 _drop(sheet, lock)
         if not sheet.is_placed:
             return None
-        self._tidy()
+        self._tidy(dead.record)
         return Ownership(sheet, lock, self._timing)
 
     def _replace(self, dead: Sighting, sheet: Sheet, claim: Sheet) -> None:
@@ -291,8 +291,12 @@ class Candidate:
         finally:
             claim.target.unlink(missing_ok=True)
 
-    def _tidy(self) -> None:
-        """Remove claims on records that are gone, and what dead processes of this machine wrote aside."""
+    def _tidy(self, dead: OwnerRecord | None) -> None:
+        """Remove claims on records that are gone, what dead processes of this machine wrote aside, and the socket."""
+        if dead is not None and dead.machine.shares_kernel_with(self._machine):
+            for address in dead.addresses:
+                if address.startswith("unix:"):
+                    remove_socket(Path(address.removeprefix("unix:")))
         for path in self.file.parent.iterdir():
             rest = path.name.removeprefix(self.file.name)
             if rest == path.name:

@@ -29,8 +29,8 @@ _RETRY_S = 1.0
 class RemoteService(Service):
     """Asks the owner. Safe to use from many threads: each call has a connection to itself while it lasts.
 
-    A call whose connection breaks is Unavailable with a detail ``outcome``: ``not sent`` (nothing was done) or
-    ``unknown`` (it may have been carried out).
+    When the connection is at fault, the error (Unavailable, or Forbidden for a wrong token) has a detail ``outcome``:
+    ``not sent`` (nothing was done) or ``unknown`` (it may have been carried out).
     """
 
     def __init__(self, address: str, token: str, *, user: str = "") -> None:
@@ -156,8 +156,10 @@ class RemoteService(Service):
                 hint="It may have ended, be stopped (Ctrl-Z) or be starting; try again",
                 outcome=NOT_SENT,
             ) from exc
-        except BaseException:
+        except BaseException as exc:
             _close(sock)
+            if isinstance(exc, TorcError):
+                exc.details["outcome"] = NOT_SENT  # perhaps another owner, with a token of its own, answers there now
             raise
         with self._lock:
             self._busy.add(frames)

@@ -1,4 +1,4 @@
-"""Starts nothing: commands end on a virtual clock when their walltime is over. No file, process or socket is touched."""
+"""Starts nothing: commands end on a virtual clock when their walltime is over. No I/O."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from torc_core.contracts.formats import FormatError
-from torc_plugins.formats.json_grammar import Grammar
+from torc_plugins.formats.json_grammar import Grammar, identifier
 from torc_plugins.formats.source import Source
 
 _TOKEN = re.compile(r"[^\s,:{}\[\]\"']{1,30}|.", re.DOTALL)
@@ -32,18 +32,20 @@ def unexpected(source: Source, grammar: Grammar, where: Where) -> FormatError:
     at, opened, is_map, may_follow, after_comma = where
     if opened < 0 and not may_follow:
         return source.error("the document has ended, but there is more text", at)
-    if not may_follow or (text[at : at + 1] in ("}", "]") and not after_comma):
-        closing = "}" if is_map else "]"
-        return _stop(source, at, opened, f'expected "," or "{closing}"')
-    if text[at : at + 1] in ("}", "]"):
+    closing = "}" if is_map else "]"
+    if text.startswith(closing, at) and after_comma:
         return source.error("a comma before a closing bracket", at, hint=f"Remove the comma. {_JSON5_HINT}")
+    if opened >= 0 and (not may_follow or text[at : at + 1] in ("}", "]")):
+        return _stop(source, grammar, at, opened, f'expected "," or "{closing}"')
     if is_map:
         key = grammar.key.match(text, at)
         if key is None:
             return _no_key(source, grammar, at, opened)
+        if key[2]:
+            identifier(key[2], at, source)
         at = _skip(grammar, text, key.end())
         if text[at : at + 1] != ":":
-            return _stop(source, at, opened, 'expected ":" after a key')
+            return _stop(source, grammar, at, opened, 'expected ":" after a key')
         at = _skip(grammar, text, at + 1)
     return _no_value(source, grammar, at, opened)
 
@@ -63,10 +65,10 @@ def _skip(grammar: Grammar, text: str, offset: int) -> int:
     return match.end() if match else offset
 
 
-def _stop(source: Source, at: int, opened: int, expected: str) -> FormatError:
+def _stop(source: Source, grammar: Grammar, at: int, opened: int, expected: str) -> FormatError:
     """Return the error that names what was expected and what is there."""
     text = source.text
-    if text.startswith("/*", at):
+    if text.startswith("/*", at) and grammar.lenient:
         return source.error("a comment that is never closed", at, hint="Add */ where it ends")
     if at >= len(text):
         line, _ = source.place(max(opened, 0))
@@ -89,7 +91,7 @@ def _no_key(source: Source, grammar: Grammar, at: int, opened: int) -> FormatErr
         return _open_string(source, at)
     if not grammar.lenient and (start == "'" or start.isidentifier()):
         return source.error("a key must be in double quotes", at, hint=_JSON5_HINT)
-    return _stop(source, at, opened, "expected a key")
+    return _stop(source, grammar, at, opened, "expected a key")
 
 
 def _no_value(source: Source, grammar: Grammar, at: int, opened: int) -> FormatError:
@@ -103,7 +105,7 @@ def _no_value(source: Source, grammar: Grammar, at: int, opened: int) -> FormatE
         found = match.group() if match else start
         hint = "Text must be in quotes" if grammar.lenient else f"Text must be in quotes. {_NUMBER_HINT}"
         return source.error(f'"{found}" is not a number', at, hint=hint, found=found)
-    return _stop(source, at, opened, "expected a value")
+    return _stop(source, grammar, at, opened, "expected a value")
 
 
 def _open_string(source: Source, at: int) -> FormatError:

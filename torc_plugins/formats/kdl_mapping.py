@@ -156,10 +156,12 @@ class _Mapper:
     def plain(self, node: Node, depth: int) -> Found:
         """Return the value of a node that the table does not know; calls itself once for each level."""
         offset, children = node.offset, node.children
-        if depth > NESTING:
-            raise self.source.too_deep(offset)
         entries = node.entries
         has_properties = any(name is not None for name, _, _ in entries)
+        if depth > NESTING and (
+            children is not None or has_properties or len(entries) > 1 or node.annotation == "array"
+        ):
+            raise self.source.too_deep(offset)
         looks_like_list = bool(children) and all(child.name == ELEMENT for child in children or ())
         if node.annotation == "array" or (looks_like_list and not has_properties and node.annotation != "object"):
             return self.plain_list(node, depth)

@@ -160,7 +160,7 @@ class _Reader:
             node.entries.append((None, value, offset))
             return
         if not is_text or not isinstance(value, str):
-            raise lexer.error("the name of a property must be text", offset)
+            raise lexer.error("this cannot be the name of a property", offset, "Names are text, without a type")
         lexer.advance()
         offset = lexer.offset
         node.entries.append((value, self.value(), offset))

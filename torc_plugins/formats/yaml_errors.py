@@ -33,7 +33,9 @@ _MEANINGS = (
         f'{_INDENT}; a value that contains ": " must be in quotes',
     ),
     _Meaning("sequence entries are not allowed", 'a "-" that is not allowed here', "Begin the list on a new line"),
-    _Meaning("could not find expected ':'", 'a key without a ":"', f"{_INDENT}, or add the missing colon"),
+    _Meaning(
+        "could not find expected ':'", 'a key without a ":"', f"{_INDENT}, or add the missing colon", at_start=True
+    ),
     _Meaning("end of stream", "a quote that is never closed", "Add the closing quote", at_start=True),
     _Meaning("document separator", "a quote that is never closed", "Add the closing quote", at_start=True),
     _Meaning("expected alphabetic or numeric", "a * or & without a name", f"{_QUOTE} if it is text", at_start=True),

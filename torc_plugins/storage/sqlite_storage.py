@@ -237,9 +237,9 @@ class SqliteStorage(Storage):
                 row = {**self._kept(kind, row), **row}
                 return refusals.taken(kind, {name: row[name] for name in fields if name in row})
             if reason == "SQLITE_CONSTRAINT_FOREIGNKEY":
-                for name, value in row.items():
-                    parent = kind.FIELDS[name].refers
-                    if parent and value is not None and not self._kept(RECORDS[parent], {"id": value}):
+                for name, f in kind.FIELDS.items():
+                    value = row.get(name) if f.refers else None
+                    if value is not None and not self._kept(RECORDS[f.refers], {"id": value}):
                         return refusals.dangling(kind, name, value)
         return sqlite_errors.explained(exc, self._path)
 

@@ -89,7 +89,9 @@ SPECS = st.fixed_dictionaries(
         "resource_monitor": st.fixed_dictionaries(
             MONITOR, optional={"jobs": st.fixed_dictionaries(MONITOR), "compute_node": st.fixed_dictionaries(MONITOR)}
         ),
-        "execution_config": st.fixed_dictionaries({"mode": TEXT}, optional={"stdio": st.fixed_dictionaries({"mode": TEXT})}),
+        "execution_config": st.fixed_dictionaries(
+            {"mode": TEXT}, optional={"stdio": st.fixed_dictionaries({"mode": TEXT})}
+        ),
         "dynamic_jobs": st.fixed_dictionaries({"max_iterations": COUNT}),
     },
 )  # fmt: skip

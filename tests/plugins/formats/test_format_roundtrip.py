@@ -6,10 +6,10 @@ import math
 import json5
 import pytest
 import yaml
-from format_strategies import FINITE, JSON_VALUES, MAPPINGS, ODD_TEXT, SPECS, TEXT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.plugins.formats.format_strategies import FINITE, JSON_VALUES, MAPPINGS, ODD_TEXT, SPECS, TEXT
 from torc_core.contracts.formats import FormatError
 from torc_core.testing.formats import typed
 from torc_plugins.formats.json5_format import Json5Format

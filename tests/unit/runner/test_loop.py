@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from fake_service import FakeService
+from tests.unit.runner.fake_service import FakeService
 
 from torc_core.errors import Forbidden, Invalid, Unavailable
 from torc_core.records.resources import Workflow
@@ -42,7 +42,7 @@ def test_every_job_is_reported_as_started_by_its_runner_before_it_is_finished(ru
     service = FakeService([job(f"j{i}") for i in range(300)])
     run(service)
     started = [(s.job_id, n) for n, turn in enumerate(service.ticks) for s in turn.started or ()]
-    finished = dict((f.job_id, n) for n, turn in enumerate(service.ticks) for f in turn.finished or ())
+    finished = {f.job_id: n for n, turn in enumerate(service.ticks) for f in turn.finished or ()}
     assert sorted(id for id, _ in started) == sorted(finished) == list(range(1, 301))
     assert all(n <= finished[id] for id, n in started)
 
@@ -193,15 +193,14 @@ def test_short_jobs_are_claimed_ahead_and_long_ones_are_not(run):
 
 
 def test_jobs_claimed_ahead_are_given_back_when_the_running_ones_turn_out_long(run, tmp_path):
-    os.mkfifo(tmp_path / "gate")
-    jobs = [job(f"short{i}") for i in range(200)] + [job(f"long{i}", "read x < gate") for i in range(40)]
+    held = "until [ -e gate ]; do sleep 0.02; done"
+    jobs = [job(f"short{i}") for i in range(200)] + [job(f"long{i}", held) for i in range(40)]
     service = FakeService(jobs)
 
     def open_gate():
         wait_for(lambda: service.status[service.named("long0")] == "running", "a long job")
         wait_for(lambda: "pending" not in service.status.values(), "that nothing is claimed in vain")
-        for _ in range(40):
-            (tmp_path / "gate").write_text("\n" * 40)
+        (tmp_path / "gate").touch()
 
     helper = threading.Thread(target=open_gate, daemon=True)
     helper.start()

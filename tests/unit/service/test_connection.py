@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_service import SmallService
 
+from tests.unit.service.small_service import SmallService
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import BY_NAME, Forbidden, Invalid, Malformed, NotFound, TorcError, Unavailable
 from torc_core.records import answers as a

@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
-from small_service import SmallService
 
-from torc_core.errors import Invalid, NotFound, Unavailable
+from tests.unit.service.small_service import SmallService
+from torc_core.errors import Forbidden, Invalid, NotFound, Unavailable
 from torc_core.records.record import RECORDS
 from torc_core.records.resources import Job, Workflow
 from torc_core.service.api import OPERATIONS
@@ -158,6 +158,15 @@ def test_an_owner_that_goes_during_a_call_leaves_its_outcome_unknown(listen, ser
     with pytest.raises(Unavailable, match="not known whether") as caught:
         remote.reset_workflow_status(1)
     assert caught.value.details["outcome"] == "unknown"
+    remote.close()
+
+
+def test_another_owner_at_the_same_address_has_another_token_and_was_asked_nothing(listen, service):
+    remote = RemoteService(listen().addresses[0], "the token of the owner before")
+    with pytest.raises(Forbidden) as caught:
+        remote.cancel_workflow(1)
+    assert caught.value.details["outcome"] == "not sent"
+    assert service.count == 0
     remote.close()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_specs import names, plan, problem, problems, spec
 
+from tests.unit.spec.small_specs import names, plan, problem, problems, spec
 from torc_core.contracts.formats import Plain
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_specs import names, plan, problem, problems, spec, waits
 
+from tests.unit.spec.small_specs import names, plan, problem, problems, spec, waits
 from torc_core.problems import NOTE, WARNING
 
 SHARED = {"i": "1:3", "k": "1:2"}
@@ -27,6 +27,7 @@ def job_names(job, **sections):
         ({"name": "j{i}{k}", "parameters": {"i": "[]", "k": "1:3"}}, []),
         ({"name": "j{x}", "parameters": {"x": "0.0:0.3:0.1"}}, ["j0", "j0.1", "j0.2", "j0.30000000000000004"]),  # E8
         ({"name": "j{x:.1f}", "parameters": {"x": "0.0:0.3:0.1"}}, ["j0.0", "j0.1", "j0.2", "j0.3"]),  # E9
+        ({"name": "j", "parameters": {"i": "1:2"}}, ["j"]),  # E6, gathered
         ({"name": "j", "parameters": {}}, ["j"]),
         ({"name": "j"}, ["j"]),
         ({"name": "j{i}", "parameters": {"i": [1, "a,b"]}}, ["j1", "ja,b"]),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from small_specs import reader
 
+from tests.unit.spec.small_specs import reader
 from torc_core.spec.findings import BadText
 from torc_core.spec.parameters import number_text, values_of
 

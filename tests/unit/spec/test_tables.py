@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_specs import names, plan, problem, problems, reader, spec
 
+from tests.unit.spec.small_specs import names, plan, problem, problems, reader, spec
 from torc_core.spec.findings import BadText
 from torc_core.spec.tables import MISSING, read_table
 
@@ -150,8 +150,7 @@ def test_a_table_is_read_once_however_many_items_use_it():
         asked.append(name)
         return CSV
 
-    from small_specs import nowhere
-
+    from tests.unit.spec.small_specs import nowhere
     from torc_core.spec.read import plan_from_data
 
     jobs = [{"name": f"j{n}_{{model}}", "parameters_file": "s.csv"} for n in range(3)]

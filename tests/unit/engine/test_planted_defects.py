@@ -1,0 +1,76 @@
+"""Ten defects are planted in the engine, one at a time; the comparison with the model has to find each."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from tests.unit.engine.test_engine_agrees_with_model import EngineAndModel
+
+from torc_core.engine import graph as graph_module
+from torc_core.engine import ready as ready_module
+from torc_core.engine import transitions
+
+DEFECTS = {
+    "a failed dependency counts as a good one": (
+        transitions, "is_bad = IS_BAD[status[node]]\n        for dependent in dependents[first[node] : first[node + 1]]:\n"
+        "            left", "is_bad = status[node] == CANCELED\n"
+        "        for dependent in dependents[first[node] : first[node + 1]]:\n            left",
+    ),
+    "cancellation stops after one level": (
+        transitions, "                canceled.append(dependent)\n                queue.append(dependent)",
+        "                canceled.append(dependent)",
+    ),
+    "the cancel flag is not asked": (
+        transitions, "elif bad[dependent] and flags[dependent] & CANCEL_ON_FAILURE:\n                status[dependent] ="
+        " CANCELED\n                canceled", "elif bad[dependent]:\n                status[dependent] ="
+        " CANCELED\n                canceled",
+    ),
+    "a job becomes ready when its first dependency has ended": (
+        transitions, "if left or status[dependent] != BLOCKED:", "if status[dependent] != BLOCKED:",
+    ),
+    "a canceled workflow still hands out jobs": (transitions, "if graph.canceled or limit <= 0:", "if limit <= 0:"),
+    "canceled jobs are not counted as over": (
+        transitions, "graph.unfinished -= len(changes.canceled)", "graph.unfinished -= 0",
+    ),
+    "a retry leaves what became ready because of the failure": (
+        transitions, "    if IS_COMPLETE[before]:\n        _take_back(graph, node, before, changes)\n    changes.ready", "    changes.ready",
+    ),
+    "a job that is ready twice is given twice": (
+        ready_module, "while heap and heap[0] == node:", "while heap and heap[0] == -1:",
+    ),
+    "a reset goes through jobs that run": (
+        transitions, "not in (DISABLED, PENDING, RUNNING):", "not in (DISABLED,):",
+    ),
+    "a gate keeps its end when the counts are made anew": (
+        graph_module, "        for node in range(self.job_count, len(status)):\n            status[node] = BLOCKED\n", "",
+    ),
+}  # fmt: skip
+
+
+class Searching(EngineAndModel):
+    """The same comparison, searched with a fixed seed."""
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_the_comparison_finds(defect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, right, wrong = DEFECTS[defect]
+    source = open(module.__file__, encoding="utf-8").read()  # noqa: SIM115
+    assert source.count(right) == 1, "the defect no longer fits the source"
+    changed: dict[str, object] = {"__name__": module.__name__}
+    exec(compile(source.replace(right, wrong), module.__file__, "exec"), changed)
+    for name, value in changed.items():
+        if callable(value) and getattr(value, "__module__", "") == module.__name__ and name in vars(module):
+            monkeypatch.setattr(module, name, value)
+    if module is ready_module:
+        monkeypatch.setattr(graph_module, "ReadyQueue", changed["ReadyQueue"])
+    if module is graph_module:
+        from torc_core.engine import build
+
+        monkeypatch.setattr(build, "WorkflowGraph", changed["WorkflowGraph"])
+    quick = settings(
+        max_examples=3000, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+        phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False, report_multiple_bugs=False,
+    )  # fmt: skip
+    with pytest.raises((AssertionError, IndexError, KeyError, ValueError)):
+        run_state_machine_as_test(Searching, settings=quick)
