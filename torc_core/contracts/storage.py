@@ -48,7 +48,7 @@ class Storage(ABC):
     """Rows by kind. Everything but ``transaction``, reads and ``close`` happens inside a transaction."""
 
     scheme: ClassVar[str]
-    """How locations of this storage begin: ``sqlite:``."""
+    """The word before the colon in locations of this storage: ``sqlite``."""
 
     @abstractmethod
     def __init__(self, location: str, *, durable: bool = False, shared_folder: bool = False) -> None:

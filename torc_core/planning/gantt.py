@@ -50,13 +50,13 @@ class _Strip(NamedTuple):
 
 def svg(schedule: Schedule, title: str) -> str:
     """Return the picture as an SVG document."""
-    return _picture(schedule, title, has_heading=True)
+    return _picture(schedule, title, stands_alone=True)
 
 
 def html(schedule: Schedule, title: str) -> str:
     """Return a page with the picture, the figures, what never starts and the critical path."""
     facts = "".join(f"<dt>{_text(label)}</dt><dd>{_text(value)}</dd>" for label, value in schedule.summary())
-    unstarted = "".join(f"<li>{_text(group.reason)}: {_text(_some(group.names))}</li>" for group in schedule.unstarted)
+    unstarted = "".join(f"<li>{_text(_some(group.names))}: {_text(group.reason)}</li>" for group in schedule.unstarted)
     never = f"<h2>Jobs that never start</h2><ul>{unstarted}</ul>" if unstarted else ""
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
@@ -64,19 +64,19 @@ def html(schedule: Schedule, title: str) -> str:
         "body{font:14px/1.5 system-ui,'Segoe UI','DejaVu Sans',sans-serif;margin:24px;background:#fff;color:#1f2328}"
         "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0 0 16px}dt{opacity:.7}dd{margin:0}"
         "svg{width:100%;height:auto}@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}}</style>"
-        f"</head><body><h1>{_text(title)}</h1><dl>{facts}</dl>{never}{_picture(schedule, title, has_heading=False)}"
+        f"</head><body><h1>{_text(title)}</h1><dl>{facts}</dl>{never}{_picture(schedule, title, stands_alone=False)}"
         "</body></html>\n"
     )
 
 
-def _picture(schedule: Schedule, title: str, *, has_heading: bool) -> str:
+def _picture(schedule: Schedule, title: str, *, stands_alone: bool) -> str:
     seconds = schedule.makespan_seconds
     px_per_second = _PLOT / seconds if seconds else 0.0
     groups = colour_groups(schedule.entries, len(_COLOURS))
     drawn = lines(schedule.entries, groups, px_per_second, _MOST_LINES)
     parts: list[str] = []
     y = 16.0
-    if has_heading:
+    if stands_alone:
         parts.append(_label(16, 30, title, "h"))
         parts.append(_label(16, 52, _facts(schedule), "m"))
         y = 68.0
@@ -93,8 +93,10 @@ def _picture(schedule: Schedule, title: str, *, has_heading: bool) -> str:
         parts += _bars(bars, top + place * height, height, critical)
     for place, strip in enumerate(strips):
         parts += _strip(strip, schedule, bottom + _STRIP_GAP + place * (_STRIP + _STRIP_GAP))
-    reasons, end = _reasons(schedule, end + 28)
-    parts += reasons
+    end += 12
+    if stands_alone:
+        reasons, end = _reasons(schedule, end + 16)
+        parts += reasons
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {number(end)}" width="{_WIDTH}" '
         f'height="{number(end)}" role="img" aria-labelledby="gantt-title gantt-desc">'

@@ -99,7 +99,7 @@ class _Run:
         self._needs = [needs[job.requirements] for job in plan.jobs]
         self._lanes = _lanes(plan)
         self._graph = build_graph(_columns(plan.jobs, self._lanes))
-        self._machine = Machine(capacity)
+        self._machine = Machine(capacity, has_labels=bool(capacity.labels) or any(lane.labels for lane in self._lanes))
         self._requests = list(launch_requests(plan))
         self._running: dict[Handle, _Start] = {}
         self._starts: list[_Start] = []
@@ -110,16 +110,16 @@ class _Run:
         """Go on until nothing moves."""
         transitions.initialize(self._graph)
         while True:
-            refused = self._start_what_fits()
-            if not refused and not self._end_next():
+            if not self._start_what_fits() and not self._end_next():
                 return
 
     def _start_what_fits(self) -> bool:
-        """Claim and submit; return whether something was refused, which may free others."""
+        """Claim and submit; return whether another claim may give more at once."""
         machine = self._machine
         if machine.is_full():
             return False
-        nodes = transitions.claim(self._graph, *machine.claim()).claimed
+        limit, room = machine.claim()
+        nodes = transitions.claim(self._graph, limit, room).claimed
         if not nodes:
             return False
         transitions.start(self._graph, nodes)
@@ -145,7 +145,7 @@ class _Run:
         self._ends += [now] * (len(self._starts) - len(self._ends))
         machine.note(now)
         self._complete(refused)
-        return bool(refused)
+        return bool(refused) or len(nodes) == limit
 
     def _end_next(self) -> bool:
         """Move the clock; return whether anything has ended."""

@@ -23,6 +23,7 @@ remains is a machine that halts between that look and the write for more than 30
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -276,7 +277,8 @@ class Candidate:
                 _drop(sheet, lock)
         if not sheet.is_placed:
             return None
-        self._tidy(dead.record)
+        with contextlib.suppress(OSError):  # what is left over does no harm
+            self._tidy(dead.record)
         return Ownership(sheet, lock, self._timing)
 
     def _replace(self, dead: Sighting, sheet: Sheet, claim: Sheet) -> None:

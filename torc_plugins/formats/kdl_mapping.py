@@ -158,9 +158,8 @@ class _Mapper:
         offset, children = node.offset, node.children
         entries = node.entries
         has_properties = any(name is not None for name, _, _ in entries)
-        if depth > NESTING and (
-            children is not None or has_properties or len(entries) > 1 or node.annotation == "array"
-        ):
+        is_box = children is not None or has_properties or node.annotation in ("array", "object") or len(entries) > 1
+        if is_box and depth > NESTING:
             raise self.source.too_deep(offset)
         looks_like_list = bool(children) and all(child.name == ELEMENT for child in children or ())
         if node.annotation == "array" or (looks_like_list and not has_properties and node.annotation != "object"):

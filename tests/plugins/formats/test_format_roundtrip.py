@@ -6,7 +6,7 @@ import math
 import json5
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.plugins.formats.format_strategies import FINITE, JSON_VALUES, MAPPINGS, ODD_TEXT, SPECS, TEXT
@@ -21,7 +21,7 @@ from torc_plugins.formats.yaml_reader import PythonParser
 ALL = [YamlFormat(), JsonFormat(), Json5Format(), KdlFormat()]
 READERS = [*ALL, YamlFormat(PythonParser)]
 every_format = pytest.mark.parametrize("spec_format", ALL, ids=lambda made: made.name)
-many = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @every_format
@@ -129,6 +129,7 @@ YAML_1_1_TEXT = st.text(
 )
 def test_yaml_of_another_writer_reads_the_same(data, flow, width, unicode):
     text = yaml.safe_dump(data, default_flow_style=flow, width=width, allow_unicode=unicode)
+    assume(yaml.safe_load(text) == data)  # where it breaks lines it now and then adds a backslash
     for reader in (YamlFormat(), YamlFormat(PythonParser)):
         assert typed(reader.loads(text).data) == data
 
@@ -139,7 +140,7 @@ def as_text(data):
 
 
 @pytest.mark.parametrize("reader", READERS, ids=["yaml", "json", "json5", "kdl", "python-yaml"])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=ODD_TEXT)
 def test_odd_text_raises_format_errors_only(reader, text):
     try:
@@ -155,7 +156,7 @@ def test_odd_text_raises_format_errors_only(reader, text):
         assert as_text(again) == as_text(parsed.data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=ODD_TEXT)
 def test_both_yaml_parsers_read_the_same_where_both_can_read(text):
     try:

@@ -296,7 +296,7 @@ def _mapping(items):
     return pairs.map(lambda made: "{" + ",".join(map("".join, made)) + "}")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     text=st.tuples(GAP, st.recursive(SCALARS, lambda inner: _list(inner) | _mapping(inner), max_leaves=12), GAP).map(
         "".join

@@ -304,14 +304,15 @@ def documents(draw, depth=0):
     return text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=documents())
 def test_random_documents_mean_the_same_to_another_reader(text):
     they_can, we_can = agree(text)
     assert we_can or not they_can
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=ODD_TEXT)
 def test_odd_text_means_the_same_to_another_reader_if_both_can_read_it(text):
-    agree(text.encode("utf-8", "replace").decode())
+    # To the other reader a vertical tab is white space, in the specification it ends lines.
+    agree(text.encode("utf-8", "replace").decode().replace("\x0b", ""))

@@ -124,9 +124,7 @@ def test_a_layer_of_a_thousand_by_a_thousand_needs_one_gate() -> None:
 def test_jobs_that_share_a_file_wait_for_its_writers_but_not_for_themselves() -> None:
     writes = [(7,), (7,), (7,), ()]
     reads = [(), (), (7,), (7,)]
-    graph = build_graph(
-        JobColumns([1, 2, 3, 4], bytes(4), [Lane()] * 4, bytes([1]) * 4, inputs=reads, outputs=writes)
-    )
+    graph = build_graph(JobColumns([1, 2, 3, 4], bytes(4), [Lane()] * 4, bytes([1]) * 4, inputs=reads, outputs=writes))
     assert graph.dependencies(2) == [0, 1]
     assert graph.dependencies(3) == [0, 1, 2]
     assert find_cycle(graph) is None

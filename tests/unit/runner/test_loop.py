@@ -7,8 +7,8 @@ import signal
 import threading
 
 import pytest
-from tests.unit.runner.fake_service import FakeService
 
+from tests.unit.runner.fake_service import FakeService
 from torc_core.errors import Forbidden, Invalid, Unavailable
 from torc_core.records.resources import Workflow
 from torc_core.runner.loop import Runner

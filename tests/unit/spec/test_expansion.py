@@ -73,7 +73,9 @@ def test_own_parameters_win_over_shared_ones():  # E13
 
 def test_own_empty_parameters_win_too():
     job = {"name": "j", "use_parameters": ["i"], "parameters": {}}
-    assert job_names(job, parameters=SHARED) == ["j"]
+    planned = plan(spec([job], parameters=SHARED))
+    assert names(planned) == ["j"]
+    assert {p.code for p in planned.problems} == {"unused"}
 
 
 @pytest.mark.parametrize("job", [{"name": "j{i}"}, {"name": "j{i}", "use_parameters": []}])  # E11

@@ -27,6 +27,12 @@ def test_equal_lists_are_one_object():
     assert len({id(job.depends_on) for job in planned.jobs if job.depends_on}) == 1
 
 
+def test_equal_lists_of_names_and_patterns_are_one_object():
+    waiting = [{"name": f"z{i}", "depends_on": ["y"], "depends_on_regexes": ["^x"]} for i in range(3)]
+    planned = plan(spec([{"name": n} for n in ("x1", "x2", "y")] + waiting))
+    assert len({id(job.depends_on) for job in planned.jobs[3:]}) == 1
+
+
 def test_a_pattern_that_matches_its_own_job_is_a_cycle():
     found = problem(spec([{"name": "x1"}, {"name": "x2", "depends_on_regexes": ["^x"]}]), "cycle")
     assert found.path == ("jobs", 1)
@@ -47,6 +53,18 @@ def test_jobs_are_ordered_by_level_and_then_by_place():
     planned = plan(spec(jobs))
     assert names(planned) == ["root1", "root2", "mid", "also_mid", "last"]
     assert [job.depends_on for job in planned.jobs] == [(), (), (0, 1), (0,), (2,)]
+
+
+def test_the_level_is_that_of_the_longest_way():
+    jobs = [
+        {"name": "a"},
+        {"name": "b", "depends_on": ["a"]},
+        {"name": "deep", "depends_on": ["a", "b"]},
+        {"name": "flat", "depends_on": ["a"]},
+    ]
+    assert names(plan(spec(jobs))) == ["a", "b", "flat", "deep"]
+    late = [{"name": "first", "depends_on": ["flat"]}]  # a dependency that stands behind its job
+    assert names(plan(spec(late + jobs))) == ["a", "b", "flat", "first", "deep"]
 
 
 def test_a_forward_chain_in_order_is_left_as_it_is():

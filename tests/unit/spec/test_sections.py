@@ -270,6 +270,12 @@ def test_jobs_that_do_not_fit_are_told_once_with_their_number():
     assert '"j1" and 39 more' in found.message
 
 
+def test_schedulers_of_one_node_are_left_to_the_runner():
+    job = {"name": "j", "scheduler": "s", "resource_requirements": "r"}
+    data = spec([job], resource_requirements=[RR | {"num_nodes": 2}], slurm_schedulers=[SCHED], actions=[NODES])
+    assert codes(data) == []
+
+
 @pytest.mark.parametrize(
     ("num_nodes", "action", "ok"),
     [(1, {}, True), (4, {}, True), (2, {}, False), (8, {}, False), (2, {"start_one_worker_per_node": True}, True)],

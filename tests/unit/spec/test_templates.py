@@ -65,6 +65,7 @@ def test_percent_signs_in_values_survive():
 
 def test_names_are_free_text_and_the_longest_one_wins():
     assert render("{learning rate} {a.b} {a}", {"a": 1, "a.b": 2, "learning rate": 3}) == "3 2 1"
+    assert render("{a:b}", {"a": 1, "a:b": 2}) == "2"
     assert render("{axb}", {"a.b": 2}) == "{axb}"
 
 
