@@ -1,4 +1,3 @@
-# ruff: noqa: D102 - the names of the tests are their sentences
 """The suite that every spec format should pass.
 
 Three lines run it under pytest::
@@ -6,6 +5,7 @@ Three lines run it under pytest::
     class TestToml(SpecFormatSuite):
         format = TomlFormat()
 """
+# ruff: noqa: D102  (the names of the tests are their sentences)
 
 from __future__ import annotations
 

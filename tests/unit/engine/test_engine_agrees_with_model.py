@@ -7,8 +7,8 @@ import os
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.engine.model import Model, ModelJob
 
+from tests.unit.engine.model import Model, ModelJob
 from torc_core.engine import build, transitions
 from torc_core.engine.build import JobColumns, build_graph
 from torc_core.engine.graph import WorkflowGraph

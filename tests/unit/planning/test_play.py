@@ -200,13 +200,12 @@ def test_nothing_to_do_takes_no_time():
 
 class Refusing(DryRunExecutor):
     def submit(self, requests):
-        answers = super().submit(requests)
-        for place, request in enumerate(requests):
-            if request.name == "bad":
-                self.cancel([answers[place]], 0)
-                answers[place] = SubmitError(request.key, "no such queue")
-        self._untold.clear()
-        return answers
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request):
+        if request.name == "bad":
+            return SubmitError(request.key, "no such queue")
+        return super().submit([request])[0]
 
 
 class Failing(DryRunExecutor):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.unit.service.conftest import MOMENT, Desk, end
 
+from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import Invalid, Unavailable
 from torc_core.records.answers import NewWorkflow, StartedJob, Tick

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.service.conftest import Desk
 
+from tests.unit.service.conftest import Desk
 from torc_core.errors import Conflict, Invalid, NotFound
 from torc_core.records.answers import JobList, NewWorkflow
 from torc_core.records.resources import File, Job, ResourceRequirements, UserData, Workflow

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.service.conftest import MOMENT, Desk, end
 
+from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.errors import Conflict, Invalid, NotFound
 from torc_core.records.answers import JobReset
 from torc_core.records.resources import ComputeNode, Event, File, Job, Result, UserData, Workflow

@@ -46,6 +46,8 @@ def test_shell_variables_are_left_alone_but_not_the_names_inside_command_variabl
 def test_use_parameters_is_left_alone():
     data = spec([{"name": "j{i}", "use_parameters": ["i"]}], parameters={"i": "1:2"}, variables={"n": "3"})
     assert names(plan(data)) == ["j1", "j2"]
+    literal = spec([{"name": "j", "use_parameters": ["{n}"]}], parameters={"i": "1:2"}, variables={"n": "i"})
+    assert problem(literal, "use-unknown").found == "{n}"
 
 
 def test_a_number_that_a_format_left_unquoted_can_be_a_constant():

@@ -45,6 +45,8 @@ def test_every_problem_has_its_line_and_column():
         assert place(code, found) == f"jobs.json:{line}:{lines[line - 1].index(written) + 1}"
     assert place("unknown-field", found).startswith("jobs.json:6:")
     assert place("missing", found).startswith("jobs.json:6:")
+    assert next(p.message for p in found if p.code == "value").startswith("memory: cannot read '2gb'")
+    assert next(p.message for p in found if p.code == "missing").startswith("jobs[2]: 'command' is required")
     assert [p.line for p in found] == sorted(p.line for p in found)
     assert "jobs.json: 6 errors" in str(caught.value)
 
