@@ -53,7 +53,7 @@ def highest_per_column(spans: Iterable[tuple[float, float, int]], seconds: float
             moments[start] = moments.get(start, 0) + amount
     used = 0
     times = sorted(changes)
-    for time, after in zip(times, [*times[1:], seconds], strict=True):
+    for time, after in zip(times, [*times[1:], seconds], strict=False):
         used += changes[time]
         first = min(int(time / width), columns - 1)
         _raise(highest, first, first + 1, used + moments.get(time, 0))

@@ -116,7 +116,7 @@ def _facts(schedule: Schedule) -> str:
 
 def _description(schedule: Schedule) -> str:
     facts = ". ".join(f"{label}: {value}" for label, value in schedule.summary())
-    never = f" {schedule.unstarted_count:,} jobs never start." if schedule.unstarted else ""
+    never = f" Jobs that never start: {schedule.unstarted_count:,}." if schedule.unstarted else ""
     return f"Jobs over time, one line for each that runs beside others. {facts}.{never}"
 
 

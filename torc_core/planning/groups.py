@@ -14,7 +14,7 @@ _VARYING_END = re.compile(r"[\W_]*\d+$|[\W_]+$")
 
 
 def group_names(jobs: Sequence[PlannedJob]) -> list[str]:
-    """Return for each job the name of its group; jobs of one template are one group, told apart from all others."""
+    """Return for each job the name of its group; jobs of one template are one group."""
     templates = [_template(job) for job in jobs]
     by_template: dict[object, list[str]] = {}
     for template, job in zip(templates, jobs, strict=True):

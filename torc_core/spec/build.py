@@ -138,7 +138,9 @@ class Builder:
         for place, needs in enumerate(given):
             validate.check_requirements(needs, (section, place), self.findings)
         # The defaults stand in for values that were refused when they were read.
-        self.made.requirements = [slurm.BUILT_IN_REQUIREMENTS | plain(given[place]) for place, _ in kept]
+        self.made.requirements = [
+            {"name": name} | slurm.BUILT_IN_REQUIREMENTS | plain(given[place]) for place, name in kept
+        ]
         return Names([name for _, name in kept])
 
     def _handlers(self) -> Names:
@@ -161,7 +163,9 @@ class Builder:
             if scheduler.name is None:
                 what = "a Slurm scheduler without a name is left out"
                 self.findings.warning("unnamed", what, (section, place), hint="Give it a name.")
-        self.made.schedulers = [{"nodes": 1, "walltime": "01:00:00"} | plain(given[place]) for place, _ in kept]
+        self.made.schedulers = [
+            {"name": name, "nodes": 1, "walltime": "01:00:00"} | plain(given[place]) for place, name in kept
+        ]
         return Names([name for _, name in kept])
 
     def _jobs(self, known: Known) -> None:

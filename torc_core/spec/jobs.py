@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Any, NamedTuple
 
+from torc_core.problems import did_you_mean
 from torc_core.spec.choices import check_label
 from torc_core.spec.expand import Expander, Item
 from torc_core.spec.model import JobSpec, plain
@@ -116,8 +117,6 @@ class JobPlanner:
             return -1
         position = self._known.handlers.by_name.get(name)
         if position is None:
-            from torc_core.problems import did_you_mean
-
             what = f'{item.label} names failure handler "{name}", which is not defined'
             hint = did_you_mean(name, self._known.handlers.by_name)
             if "{" in name:

@@ -9,7 +9,7 @@ from torc_core.records.values import Json
 from torc_core.spec.combinations import Combinations, product, rows_of, zipped
 from torc_core.spec.findings import BadText, Findings
 from torc_core.spec.model import ExpandedSpec, WorkflowSpec
-from torc_core.spec.parameters import ReadFile, Scalar, values_of
+from torc_core.spec.parameters import ReadFile, Scalar, native, values_of
 from torc_core.spec.tables import Table, read_table
 
 
@@ -147,8 +147,6 @@ class Sources:
             raise Refused
         if len(values) == 1:
             return values[0]
-        from torc_core.spec.parameters import native
-
         return native(self._shared[name])
 
     @property

@@ -107,7 +107,7 @@ class StorageSuite:
             "workflow_id name command priority compute_node_id input_file_ids",
             (workflow, "Train_1", "python train.py", 3, None, "[1,12]"),
             (workflow, "train%2", "python train.py", 0, 7, "[2]"),
-            (workflow, "évaluer", "true", 3, 8, "[]"),
+            (workflow, "évaluer", "true", 3, 8, "[12]"),
             (workflow, "last", "true", 1, None, None),
         )
 
@@ -138,7 +138,8 @@ class StorageSuite:
             ("name", "after", "last", [1, 2]),
             ("input_file_ids", "has", 1, [0]),
             ("input_file_ids", "has", 2, [1]),
-            ("input_file_ids", "has", 12, [0]),
+            ("input_file_ids", "has", 12, [0, 2]),
+            ("input_file_ids", "has", 3, []),
         ],
     )
     def test_a_condition_means_what_its_word_says(
@@ -200,6 +201,14 @@ class StorageSuite:
         assert column(storage, Job, "id", order="priority") == [b, d, a, c]
         assert column(storage, Job, "id", order="priority", reverse=True) == [a, c, d, b]
         assert column(storage, Job, "id", reverse=True) == [d, c, b, a]
+
+    def test_ties_are_broken_by_id_also_where_an_index_has_another_order(self, storage: Storage, workflow: int) -> None:
+        names = [f"job {i:02}" for i in range(30, 0, -1)]
+        jobs = add(storage, Job, "workflow_id name priority", *((workflow, name, 1) for name in names))
+        where = [Condition("workflow_id", "equal", workflow), Condition("name", "one_of", sorted(names))]
+        assert column(storage, Job, "id", where, order="priority") == jobs
+        assert column(storage, Job, "id", where, order="priority", reverse=True) == jobs
+        assert column(storage, Job, "id", where) == jobs
 
     def test_null_is_before_every_value(self, storage: Storage, jobs: list[int]) -> None:
         a, b, c, d = jobs  # compute nodes null 7 8 null

@@ -239,6 +239,14 @@ def test_a_second_process_is_refused_even_before_the_first_has_written(path):
     first.close()
 
 
+def test_in_a_shared_folder_locks_are_neither_taken_nor_asked(path):
+    first = made(path, "w")
+    second = SqliteStorage(str(path), shared_folder=True)  # the caller vouches; a lock of a dead host must not stop it
+    assert column(second, Workflow, "name") == ["w"]
+    second.close()
+    first.close()
+
+
 def test_an_unfinished_read_does_not_keep_the_file_locked(path):
     first = made(path, "w")
     add(first, Event, "workflow_id data", *((1, "1") for _ in range(5000)))
@@ -366,6 +374,7 @@ def test_a_backup_is_one_file_that_other_tools_can_open_while_the_storage_is_ope
     assert beside(path) == ["copy.db", "torc.db", "torc.db-wal"]
     db = sqlite3.connect(f"file:{target}?mode=ro", uri=True)
     assert db.execute("SELECT name FROM workflows").fetchall() == [("w",)]
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)  # so nothing can be left beside it
     db.close()
     storage.close()
 

@@ -77,7 +77,7 @@ def test_the_common_name_ends_before_what_varies(names, common):
 def test_jobs_of_a_template_are_a_group_and_templates_are_told_apart():
     sketch = Sketch().job("fit_1_a", template=0).job("fit_2_a", template=0).job("fit_1_b", template=1)
     sketch.job("fit_2_b", template=1).job("report", template=2)
-    assert group_names(sketch.plan.jobs) == ["fit*_a", "fit*_a", "fit*_b", "fit*_b", "report"]
+    assert group_names(sketch.plan.jobs) == ["fit*a", "fit*a", "fit*b", "fit*b", "report"]
 
 
 def test_without_templates_numbers_at_the_end_do_not_tell_groups_apart():

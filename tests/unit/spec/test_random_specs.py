@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.spec.small_specs import nowhere, problems, reader, spec
+from tests.unit.spec.test_report_and_write import RICH
 from torc_core.spec.combinations import product
 from torc_core.spec.findings import BadText
 from torc_core.spec.model import JobSpec, WorkflowSpec
 from torc_core.spec.parameters import values_of
 from torc_core.spec.read import check_data
+from torc_core.spec.report import as_data, as_lines
 from torc_core.spec.tables import read_table
 from torc_core.spec.template import compile_template, format_value, render
+from torc_core.spec.write import spec_data
 
 GRAMMAR = st.text(alphabet="0123456789:.,-+eE[]{}'\"@ax infnatINFNAT_ #\n", max_size=20)
 SCALARS = st.one_of(st.integers(-9999, 9999), st.floats(), st.text(alphabet="ab{}%:$\\", max_size=4))
@@ -151,6 +156,27 @@ def test_any_jobs_give_a_plan_whose_positions_exist(jobs, files, more):
     if all(problem.severity != "error" for problem in found.problems):
         assert len({job.name for job in found.jobs}) == len(found.jobs)
         assert all(i < position for position, job in enumerate(found.jobs) for i in job.depends_on)
+
+
+def paths_of(data, path=()):
+    """Return the path of every value inside ``data``."""
+    members = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [found for key, value in members for found in ((*path, key), *paths_of(value, (*path, key)))]
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(paths_of(RICH)), st.one_of(JSON, NAMES))
+def test_any_value_in_a_good_spec_can_be_anything(path, value):
+    data = copy.deepcopy(RICH)
+    inside = data
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    planned = check_data(data, nowhere, "s.json", limit=1000)
+    json.dumps(as_data(planned))
+    assert as_lines(planned).out
+    if all(problem.severity != "error" for problem in planned.problems):
+        assert spec_data(planned)["name"] == data["name"]
 
 
 @settings(max_examples=100)

@@ -112,6 +112,17 @@ def test_unnamed_entries_are_left_out_and_positions_still_fit():
     assert [u.name for u in made.data] == ["u"]
 
 
+def test_entries_with_wrong_values_can_still_be_referred_to():
+    job = {"name": "j", "scheduler": "s", "resource_requirements": "r"}
+    data = spec(
+        [job],
+        resource_requirements=[{"name": "r", "num_cpus": "x", "memory": 1, "num_nodes": None}],
+        slurm_schedulers=[{"name": "s", "nodes": "x", "walltime": 5, "account": "a"}],
+        actions=[NODES],
+    )
+    assert codes(data) == ["type"] * 4
+
+
 def test_failure_rules_are_kept_in_order():
     rules = [{"exit_codes": [2], "recovery_script": "x"}, {"match_all_exit_codes": True, "max_retries": 5}]
     [made] = plan(spec(failure_handlers=[{"name": "h", "rules": rules}])).handlers
