@@ -96,7 +96,7 @@ class _Edges:
                     targets.append(node)
         for ids, after in shared.values():
             before = [node_of[job_id] for job_id in ids if job_id in node_of]
-            if len(after) > 1 and not set(after) & set(before):
+            if len(after) > 1:
                 self._gate(before, after)
                 continue
             for node in after:
@@ -121,10 +121,13 @@ class _Edges:
                 continue
             both = set(after) & set(before)
             free = [node for node in after if node not in both] if both else after
-            for node in sorted(both):
+            if len(both) == 1:
+                (node,) = both
                 others = [other for other in before if other != node]
                 sources.extend(others)
                 targets.extend([node] * len(others))
+            elif both:  # they wait for each other and never run; a gate says so with the fewest edges
+                self._gate(before, sorted(both))
             if len(before) * len(free) > len(before) + len(free):
                 self._gate(before, free)
                 continue

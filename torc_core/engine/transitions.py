@@ -204,15 +204,15 @@ def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Change
     """Decide ready, blocked or canceled for all jobs but disabled ones.
 
     With ``only_uninitialized``: for uninitialized, terminated and pending_failed jobs and everything downstream of
-    them; what has ended otherwise and what runs stays.
+    them, and for blocked jobs that nothing holds back any more (after a cancellation or a deletion nobody settles
+    them); what has ended otherwise and what runs stays. A canceled workflow stays canceled: a new run ends that.
     """
     if only_uninitialized:
         seeds = graph.find(UNINITIALIZED, TERMINATED, PENDING_FAILED)
         changes = reset(graph, seeds)
-        again = graph.find(UNINITIALIZED)
+        again = [*graph.find(UNINITIALIZED), *_held_by_nothing(graph)]
     else:
         changes = Changes()
-        graph.canceled = False
         kept = graph.find(DISABLED)
         graph.status[: len(graph)] = bytes(len(graph))
         for node in kept:
@@ -223,8 +223,19 @@ def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Change
     return changes
 
 
+def settle_freed(graph: WorkflowGraph) -> Changes:
+    """Settle blocked jobs that nothing holds back any more, as after jobs before them were deleted."""
+    changes = Changes()
+    _settle(graph, _held_by_nothing(graph), changes)
+    return changes
+
+
+def _held_by_nothing(graph: WorkflowGraph) -> list[int]:
+    return [node for node in graph.find(BLOCKED) if not graph.remaining[node]]
+
+
 def _settle(graph: WorkflowGraph, nodes: Sequence[int], changes: Changes) -> None:
-    """Uninitialized jobs become blocked, ready or canceled by the state of their dependencies."""
+    """Uninitialized jobs, and blocked ones, become blocked, ready or canceled by the state of their dependencies."""
     status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
     for node in nodes:
         status[node] = BLOCKED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +27,12 @@ def count_gpus() -> int:
     """Return how many NVIDIA GPUs the driver, or else nvidia-smi, knows."""
     with contextlib.suppress(OSError):
         return sum(1 for _ in _DRIVER.iterdir())
+    import shutil
+
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    import subprocess
+
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -72,15 +72,13 @@ class Jobs:
         """Whether nothing runs and nothing waits to run."""
         return not (self.running or self.hand or self._again)
 
-    def add(self, jobs: list[JobLaunch]) -> None:
-        """Take claimed jobs; those known already are passed over."""
+    def add(self, jobs: list[JobLaunch], once: bool = False) -> None:
+        """Take claimed jobs; with ``once`` some of them may be here already."""
+        if once:
+            known = {job.id for job in self.hand} | {job.id for _, job, _ in self._again}
+            known |= {run.job.id for run in self.running.values()}
+            jobs = [job for job in jobs if job.id not in known]
         self.hand.extend(jobs)
-
-    def add_once(self, jobs: list[JobLaunch]) -> None:
-        """Take claimed jobs of which some may be here already."""
-        known = {job.id for job in self.hand} | {job.id for _, job, _ in self._again}
-        known |= {run.job.id for run in self.running.values()}
-        self.hand.extend(job for job in jobs if job.id not in known)
 
     def give_up_hand(self) -> list[int]:
         """Forget the jobs that have not started; returns their ids."""
@@ -133,6 +131,8 @@ class Jobs:
                 self._capacity.give(job, run.gpu_ids)
                 self._could_not_start(job, answer.message, now, self._tries.pop(job.id, 0))
                 continue
+            if self._tries:
+                self._tries.pop(job.id, None)
             run.handle = answer
             run.started_at = now
             self.running[answer] = run

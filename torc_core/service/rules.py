@@ -19,12 +19,13 @@ Rule = Callable[[Turn, Any], None]
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DEFAULT_NEEDS = "default"
 """The requirements record that every workflow has, for jobs that name none."""
-_BY_JOBS = {
+LINKED = {
     File: ("input_file_ids", "output_file_ids"),
     UserData: ("input_user_data_ids", "output_user_data_ids"),
     Job: ("depends_on_job_ids",),
 }
-_DEFINING = {*_BY_JOBS[File], *_BY_JOBS[UserData], *_BY_JOBS[Job]}
+"""Kinds that jobs list, with the fields that list them."""
+_DEFINING = {*LINKED[File], *LINKED[UserData], *LINKED[Job]}
 
 
 def check_env(env: dict[str, str] | None) -> None:
@@ -177,7 +178,7 @@ def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[in
             raise Invalid(
                 f"job {active[0]} is running or about to; it cannot be deleted", hint="Cancel the workflow first."
             )
-    for column in _BY_JOBS.get(kind, ()):
+    for column in LINKED.get(kind, ()):
         _take_out(turn, workflow_id, column, set(ids))
     if kind in (Job, File, UserData, ResourceRequirements):
         turn.forget(workflow_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from torc_core.contracts.storage import Condition
+from torc_core.engine import transitions
 from torc_core.errors import Invalid, NotFound
 from torc_core.records.answers import CreatedJobs, Deleted, JobList
 from torc_core.records.record import MAX_LIMIT, Page, Record, WorkflowPart, loaded_fields, row_reader
@@ -14,6 +15,7 @@ from torc_core.service.api import Service
 from torc_core.service.filters import conditions, sort_field
 from torc_core.service.queries import check_page
 from torc_core.service.registry import handles
+from torc_core.service.saving import save_statuses
 from torc_core.service.turn import Turn, of_workflow
 
 R = TypeVar("R", bound=Record)
@@ -103,7 +105,16 @@ def delete(turn: Turn, kind: type[R], id: int) -> R:
         rules.before_delete(turn, kind, workflow_id, [id])
     turn.delete(kind, [Condition("id", "equal", id)])
     turn.forget(workflow_id)
+    if kind in rules.LINKED:
+        free_dependents(turn, workflow_id)
     return record
+
+
+def free_dependents(turn: Turn, workflow_id: int) -> None:
+    """Settle jobs that waited for nothing but what was deleted."""
+    state = turn.state(workflow_id)
+    changes = transitions.settle_freed(state.graph)
+    save_statuses(turn, state, [*changes.ready, *changes.canceled])
 
 
 def delete_all(turn: Turn, kind: type[Record], workflow_id: int) -> Deleted:
@@ -115,6 +126,9 @@ def delete_all(turn: Turn, kind: type[Record], workflow_id: int) -> Deleted:
         turn.touch(workflow_id)
         rules.before_delete(turn, kind, workflow_id, ids)
         turn.delete(kind, of_workflow(workflow_id))
+        turn.forget(workflow_id)
+        if kind in rules.LINKED:
+            free_dependents(turn, workflow_id)
     return Deleted(count=len(ids))
 
 

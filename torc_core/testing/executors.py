@@ -256,8 +256,10 @@ class ExecutorSuite:
         ended = self.wait(executor, [first, last])
         assert (ended[first].exit_code, ended[last].exit_code) == (0, 2)
 
-    def test_rendering_starts_nothing_and_writes_nothing(self, executor: Executor, tmp_path: Path) -> None:
+    def test_rendering_starts_nothing_and_writes_nothing(self, tmp_path: Path) -> None:
+        executor = self.make(tmp_path)
         text = executor.render(self.request(tmp_path, f"echo 'it is' > {tmp_path}/made", "rendered"))
+        executor.close()
         assert "it is" in text
         assert not [path.name for path in tmp_path.iterdir() if path.name in {"made", "rendered.o", "rendered.e"}]
 

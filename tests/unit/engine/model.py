@@ -167,11 +167,10 @@ class Model:
         if only_uninitialized:
             self.reset(self.having(UNINITIALIZED, TERMINATED, PENDING_FAILED))
         else:
-            self.is_canceled = False
             for job in self.jobs:
                 if job.status != DISABLED:
                     job.status = UNINITIALIZED
-        waiting = self.having(UNINITIALIZED)
+        waiting = self.having(UNINITIALIZED, BLOCKED) if only_uninitialized else self.having(UNINITIALIZED)
         for number in waiting:
             self.jobs[number].status = BLOCKED
         news = set(waiting)

@@ -257,7 +257,8 @@ def test_a_frame_that_holds_no_object_is_answered_and_the_connection_goes_on(lis
     frames.close()
 
 
-def test_a_frame_that_claims_too_much_closes_the_connection(listener, remote):
+def test_a_frame_that_claims_too_much_closes_the_connection(listener, remote, monkeypatch):
+    monkeypatch.setattr("torc_core.service.listener._GREETING_S", 3600.0)
     for frames, size in ((proved(listener), connection.MAX_FRAME + 1), (raw(listener), 4097)):
         frames.socket.sendall(size.to_bytes(4, "big"))
         received = b""

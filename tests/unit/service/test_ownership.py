@@ -311,6 +311,21 @@ def test_a_living_claimer_is_waited_for(database):
     assert sight(path).key == dead.key
 
 
+def test_who_comes_second_with_a_claim_takes_nothing(database, monkeypatch):
+    dead = sight(leave_dead(database))
+    late = Candidate(database, QUIET)
+    real = Candidate._sheet
+
+    def overtaken(candidate, lock):  # it has found nobody's claim and is about to make its own
+        Path(f"{database}.owner.after-{dead.key}").write_text("made in between")
+        return real(candidate, lock)
+
+    monkeypatch.setattr(Candidate, "_sheet", overtaken)
+    assert verdict(late.attempt()) == "unknown"
+    assert sight(Path(f"{database}.owner")).key == dead.key
+    assert not list(database.parent.glob("*.new"))
+
+
 STEPS = """
 import os, signal, sys
 from pathlib import Path
@@ -379,6 +394,22 @@ def test_an_owner_that_was_replaced_may_not_write_and_leaves_the_file_of_the_oth
     mine.release()
     found = sight(Path(f"{database}.owner"))
     assert (found.key, found.record.addresses) == (new_id, ())
+
+
+def test_an_owner_that_ends_before_it_noticed_leaves_the_file_of_its_successor(database, taken):
+    mine = taken()
+    new_id = replace_by_another(database)
+    mine.release()
+    assert sight(Path(f"{database}.owner")).key == new_id
+
+
+def test_an_owner_that_is_being_replaced_leaves_its_file_to_its_successor(database, taken):
+    mine = taken()
+    claim = Path(f"{database}.owner.after-{mine.record.id}")
+    claim.write_text("somebody's")
+    mine.release()
+    assert sight(Path(f"{database}.owner")).key == mine.record.id
+    assert claim.exists()
 
 
 def test_an_owner_looks_again_only_after_a_while(database, taken, monkeypatch):

@@ -178,18 +178,14 @@ def test_an_address_that_leads_nowhere_is_unavailable(address):
     remote.close()
 
 
-def test_an_interrupted_call_does_not_spoil_the_next_answer(remote, service, monkeypatch):
-    from torc_core.service.connection import Frames
-
-    real = Frames.receive
-
-    def interrupted(frames, *args):
-        monkeypatch.setattr(Frames, "receive", real)
+def test_an_interrupted_call_does_not_spoil_the_next_answer(remote, service):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
-    remote.ping()
     service.records[Workflow] = {1: Workflow(name="first", user="u")}
-    monkeypatch.setattr(Frames, "receive", interrupted)
+    remote.ping()
+    (frames,) = remote._idle
+    frames.receive = interrupted
     with pytest.raises(KeyboardInterrupt):
         remote.get(Workflow, 1)
     assert remote.ping().status == "small"

@@ -1,0 +1,5 @@
+"""``python -m torc_core.cli`` is ``torc``."""
+
+from torc_core.cli.main import main
+
+main()
