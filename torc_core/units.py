@@ -7,14 +7,14 @@ from functools import lru_cache
 
 KIB = 1024
 _FACTOR = {"": 1, "k": KIB, "m": KIB**2, "g": KIB**3, "t": KIB**4}
-_MEMORY = re.compile(r"\+?(\d+)([kmgt]?)", re.IGNORECASE)
+_MEMORY = re.compile(r"\+?([0-9]+)([kmgt]?)", re.IGNORECASE)
 _LARGEST = 2**63 - 1
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
 YEAR, MONTH = 31_557_600, 2_629_800
 _DURATION = re.compile(
-    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?"
-    r"(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?)?"
+    r"P(?=.)(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
+    r"(?:T(?=[0-9])(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)(?:[.,][0-9]+)?S)?)?"
 )
 _DURATION_UNITS = (YEAR, MONTH, WEEK, DAY, HOUR, MINUTE, 1)
 

@@ -2,7 +2,7 @@
 
 Its service keeps a counter in a file, and a lock that shows when two processes think they are the owner. Options are
 JSON: db, tcp, shared_folder, timing, die_in (the operation during which the owner kills itself), exclusive (false: do
-without that lock, which knows nothing of two machines).
+without that lock, which knows nothing of two machines), is_real (true: the local service on SQLite instead).
 """
 
 import fcntl
@@ -59,7 +59,7 @@ class Counter(Service):
             self.path.write_text(str(count))
             self.version += 1
             self.moved.notify_all()
-        return Workflow(id=count, name=str(os.getpid()), user="me")
+        return Workflow(id=count, name=f"by {os.getpid()}", user="me")
 
     def create(self, record):
         return self._raise("create")
@@ -79,12 +79,19 @@ class Counter(Service):
         self.witness.close()
 
 
+def make_real(path: Path, still_mine) -> Service:
+    from torc_core.service.local import LocalService
+    from torc_plugins.storage.sqlite_storage import SqliteStorage
+
+    return LocalService(SqliteStorage(str(path)), still_mine=still_mine)
+
+
 def open_database(path: str) -> Service | None:
     tcp = OPTIONS.get("tcp")
     try:
         service = open_embedded(
             Path(path),
-            Counter,
+            make_real if OPTIONS.get("is_real") else Counter,
             tcp=tuple(tcp) if tcp else None,
             shared_folder=OPTIONS.get("shared_folder"),
             tell=lambda text: say(event="told", text=text),
@@ -107,11 +114,13 @@ def main():
             elif word == "ping":
                 say(by=int(service.ping().status), is_owner=service.is_owner)
             elif word == "create":
-                made = service.create(Workflow(name="w", user="me"))
-                say(count=made.id, by=int(made.name))
+                made = service.create(Workflow(name=rest or "w", user="me"))
+                say(count=made.id, by=made.name)
+            elif word == "list":
+                say(names=[w.name for w in service.each(Workflow)], is_owner=service.is_owner)
             elif word == "cancel":
                 made = service.cancel_workflow(1)
-                say(count=made.id, by=int(made.name))
+                say(count=made.id, by=made.name)
             elif word == "watch":
                 service.on_change(1, lambda: say(event="change"))
             elif word == "close":

@@ -103,7 +103,7 @@ def test_one_owns_the_database_and_others_ask_it(start, tmp_path):
     assert [p.ask("create")["count"] for p in (neighbour, owner, neighbour)] == [1, 2, 3]
     owner.close()
     assert neighbour.ask("ping") == {"by": neighbour.pid, "is_owner": True}
-    assert neighbour.ask("create") == {"count": 4, "by": neighbour.pid}
+    assert neighbour.ask("create") == {"count": 4, "by": f"by {neighbour.pid}"}
     neighbour.close()
     assert leftovers(tmp_path) == set()
 
@@ -170,7 +170,7 @@ def test_a_call_during_which_the_owner_dies_is_repeated_only_when_that_is_safe(s
         assert not opened(neighbour)
         answer = neighbour.ask(word)
         if is_safe:
-            assert answer == {"count": 1, "by": neighbour.pid}
+            assert answer == {"count": 1, "by": f"by {neighbour.pid}"}
         else:
             assert (answer["error"], answer["outcome"]) == ("Unavailable", "unknown")
             assert "not known whether" in answer["text"]
@@ -206,6 +206,26 @@ def test_a_database_whose_path_is_too_long_for_a_socket_has_neighbours_too(start
     owner.close()
     neighbour.close()
     assert not folder.exists()
+
+
+def test_nothing_that_was_acknowledged_is_lost_when_owners_are_killed_one_after_the_other(start):
+    group = [start(is_real=True) for _ in range(4)]
+    for process in group:
+        opened(process)
+    kept = []
+    while group:
+        for number, process in enumerate(group):
+            name = f"{len(group)}-{number}"
+            assert process.ask(f"create {name}")["by"] == name
+            kept.append(name)
+        listed = [p.ask("list") for p in group]
+        assert [found["names"] for found in listed] == [kept] * len(group)
+        (owner,) = [p for p, found in zip(group, listed, strict=True) if found["is_owner"]]
+        owner.kill()
+        group.remove(owner)
+    last = start(is_real=True)
+    assert opened(last)
+    assert last.ask("list")["names"] == kept
 
 
 # two machines: a namespace each for mounts, names, process ids and network, and another boot id
@@ -311,9 +331,9 @@ def test_an_owner_that_was_halted_too_long_writes_no_more_and_asks_its_successor
     os.kill(owner.pid, signal.SIGSTOP)
     other = start(machines.on("node2"), tcp=[machines.addresses["node2"], 0], **options)
     assert other.hear_until("open")["is_owner"]
-    assert other.ask("create") == {"count": 1, "by": other.pid}
+    assert other.ask("create") == {"count": 1, "by": f"by {other.pid}"}
     os.kill(owner.pid, signal.SIGCONT)
-    assert owner.ask("create") == {"count": 2, "by": other.pid}
+    assert owner.ask("create") == {"count": 2, "by": f"by {other.pid}"}
     assert not owner.ask("ping")["is_owner"]
     owner.close()
     assert other.ask("ping")["is_owner"]

@@ -49,11 +49,11 @@ class RemoteService(Service):
 
     def create(self, record: R) -> R:
         """See Service."""
-        return self._derived(f"create_{record.SINGULAR}", body=record)  # type: ignore[no-any-return]
+        return self._derived(f"create_{record.SINGULAR}", {"body": record})  # type: ignore[no-any-return]
 
     def get(self, kind: type[R], id: int) -> R:
         """See Service."""
-        return self._derived(f"get_{kind.SINGULAR}", id=id)  # type: ignore[no-any-return]
+        return self._derived(f"get_{kind.SINGULAR}", {"id": id})  # type: ignore[no-any-return]
 
     def find(
         self,
@@ -68,19 +68,20 @@ class RemoteService(Service):
         """See Service."""
         asked = {"workflow_id": workflow_id, "offset": offset, "limit": limit, "sort_by": sort_by, **filters}
         given = {name: value for name, value in asked.items() if value is not None}
-        return self._derived(f"list_{kind.PLURAL}", reverse_sort=reverse_sort, **given)  # type: ignore[no-any-return]
+        page = self._derived(f"list_{kind.PLURAL}", given | {"reverse_sort": reverse_sort})
+        return page  # type: ignore[no-any-return]
 
     def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
         """See Service."""
-        return self._derived(f"update_{kind.SINGULAR}", id=id, body=changes)  # type: ignore[no-any-return]
+        return self._derived(f"update_{kind.SINGULAR}", {"id": id, "body": changes})  # type: ignore[no-any-return]
 
     def delete(self, kind: type[R], id: int) -> R:
         """See Service."""
-        return self._derived(f"delete_{kind.SINGULAR}", id=id)  # type: ignore[no-any-return]
+        return self._derived(f"delete_{kind.SINGULAR}", {"id": id})  # type: ignore[no-any-return]
 
     def delete_all(self, kind: type[Record], workflow_id: int) -> a.Deleted:
         """See Service."""
-        return self._derived(f"delete_all_{kind.PLURAL}", workflow_id=workflow_id)  # type: ignore[no-any-return]
+        return self._derived(f"delete_all_{kind.PLURAL}", {"workflow_id": workflow_id})  # type: ignore[no-any-return]
 
     def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
         """See Service; goes on after a lost connection as soon as there is one again."""
@@ -100,8 +101,8 @@ class RemoteService(Service):
         for frames in left:
             frames.close()
 
-    def _derived(self, name: str, **arguments: Any) -> Any:
-        return self.perform(OPERATIONS[name], arguments)
+    def _derived(self, operation: str, arguments: dict[str, Any]) -> Any:
+        return self.perform(OPERATIONS[operation], arguments)
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
         frames = self._borrow()

@@ -67,6 +67,16 @@ def test_memory_limits_how_many_run_at_once():
     assert schedule.peaks.memory_bytes == Peak(6 * GIB, 0)
 
 
+def test_memory_that_another_job_still_holds_is_not_given_out():
+    sketch = Sketch().job("a", 10, gib=3).job("b", 20, gib=4).job("c", 5, gib=5)
+    assert minutes(run(sketch, machine(4, gib=8))) == {"a": (0, 10), "b": (0, 20), "c": (20, 25)}
+
+
+def test_a_gpu_that_another_job_still_holds_is_not_given_out():
+    sketch = Sketch().job("a", 10, gpus=1).job("b", 20, gpus=1).job("c", 5, gpus=2, after=["a"])
+    assert minutes(run(sketch, machine(8, gpus=2))) == {"a": (0, 10), "b": (0, 20), "c": (20, 25)}
+
+
 def test_small_jobs_fill_the_cpus_that_a_large_one_leaves():
     # on 4 CPUs: long (3) and one of the small ones start; the other small one follows on the fourth CPU
     sketch = Sketch().job("s1", 10).job("s2", 10).job("long", 30, cpus=3)
@@ -121,9 +131,9 @@ def test_files_and_user_data_make_jobs_wait():
 
 
 def test_rows_are_taken_from_the_lowest_free_one():
-    sketch = Sketch().job("a", 30).job("b", 20).job("c", 10).job("d", 5)
+    sketch = Sketch().job("a", 30, priority=3).job("b", 10, priority=2).job("c", 20, priority=1).job("d", after="bc")
     schedule = run(sketch, machine(3))
-    assert {entry.name: entry.row for entry in schedule.entries} == {"a": 0, "b": 1, "c": 2, "d": 2}
+    assert {entry.name: entry.row for entry in schedule.entries} == {"a": 0, "b": 1, "c": 2, "d": 1}
 
 
 def test_jobs_that_need_no_cpu_start_together():
@@ -160,6 +170,20 @@ def test_jobs_with_the_same_reason_are_told_together_and_the_rest_goes_on():
     }
     assert schedule.unstarted_count == 4
     assert schedule.critical_path == [Step("ok", 300), Step("end", 60)]
+
+
+def test_a_job_that_does_not_fit_is_what_its_dependents_wait_for():
+    sketch = Sketch().job("gpus", gpus=1).job("cpus", cpus=8, after=["gpus"]).job("end", after=["cpus"])
+    assert never(run(sketch, machine(4))) == {
+        "needs 1 GPU, there are none": ["gpus"],
+        "needs 8 CPUs, this machine has 4": ["cpus"],
+        "waits for a job that needs 8 CPUs, this machine has 4": ["end"],
+    }
+
+
+def test_the_critical_path_ends_with_what_starts():
+    sketch = Sketch().job("big", cpus=8, inputs=(0,)).job("writer", 5, outputs=(0,))
+    assert run(sketch, machine(4)).critical_path == [Step("writer", 300)]
 
 
 @pytest.mark.parametrize(
