@@ -6,7 +6,7 @@ local service, the remote client, the connections between them, the routes of a 
 
 import re
 from collections.abc import Callable
-from types import NoneType
+from functools import lru_cache
 from typing import Any, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
 
 from torc_core.records.record import RECORDS, Page, Record
@@ -156,24 +156,50 @@ def all_operations(service: type, delete_answer: Any) -> dict[str, Operation]:
 
 def shaped(kind: Any, data: Any) -> Any:
     """Return decoded JSON as the declared answer; it is trusted, since a service made it."""
-    kind = bare(kind)
+    shape = _shape_of(bare(kind))
+    return data if shape is None or data is None else shape(data)
+
+
+Shape = Callable[[Any], Any]
+
+
+@lru_cache(maxsize=1024)
+def _shape_of(kind: Any) -> Shape | None:
+    """Return what turns decoded JSON into a value of ``kind``, or None when it is one already."""
     origin = get_origin(kind)
     if origin is Page:
-        item = get_args(kind)[0]
-        return Page([shaped(item, d) for d in data["items"]], data["total_count"], data["offset"])
+        return _page_shape(_shape_of(get_args(kind)[0]))
     if origin is list:
-        return data and [shaped(get_args(kind)[0], item) for item in data]
-    if data is None or kind is NoneType:
+        item = _shape_of(bare(get_args(kind)[0]))
+        return None if item is None else lambda data: [item(entry) for entry in data]
+    if not isinstance(kind, type):
         return None
-    if isinstance(kind, type) and issubclass(kind, Value):
-        for f in kind.FIELDS.values():
-            if _needs_shape(f.type) and data.get(f.name) is not None:
-                data[f.name] = shaped(f.type, data[f.name])
-        return kind.of(data)
-    return kind(data) if hasattr(kind, "number") else data
+    if issubclass(kind, Value):
+        return _value_shape(kind)
+    if hasattr(kind, "number"):
+        members = {member.value: member for member in kind}  # type: ignore[attr-defined]
+        return members.__getitem__
+    return None
 
 
-def _needs_shape(kind: Any) -> bool:
-    if get_origin(kind) is list:
-        return _needs_shape(get_args(kind)[0])
-    return isinstance(kind, type) and (issubclass(kind, Value) or hasattr(kind, "number"))
+def _page_shape(item: Shape | None) -> Shape:
+    def shape(data: Any) -> Any:
+        items = data["items"] if item is None else [item(entry) for entry in data["items"]]
+        return Page(items, data["total_count"], data["offset"])
+
+    return shape
+
+
+def _value_shape(kind: type[Value]) -> Shape:
+    found = ((f.name, _shape_of(bare(f.type))) for f in kind.FIELDS.values())
+    shapes = [(name, convert) for name, convert in found if convert is not None]
+    make = kind.of
+
+    def shape(data: Any) -> Any:
+        for name, convert in shapes:
+            value = data.get(name)
+            if value is not None:
+                data[name] = convert(value)
+        return make(data)
+
+    return shape

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torc_core.config import Config
+    from torc_core.errors import TorcError
     from torc_core.plugins import PluginHost
     from torc_core.service.api import Service
 
@@ -22,8 +23,10 @@ DEFAULT_DATABASE = "torc_output/torc.db"
 class App:
     """One run of the program; everything is made when it is first asked for, and closed at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self.arguments = list(arguments)  # the command line as it was given
         self.options: dict[str, Any] = {}  # global options as given; the one nearest the end of the line wins
+        self.workflow_id: int | None = None  # the workflow that the command is about, once known
         self._config: Config | None = None
         self._host: PluginHost | None = None
         self._service: Service | None = None
@@ -48,7 +51,7 @@ class App:
 
     @property
     def format(self) -> str:
-        """``table`` or ``json``."""
+        """``table``, ``json`` or, where lists are written, ``csv``."""
         return str(self.options.get("format") or self.config["client.format"])
 
     @property
@@ -65,6 +68,12 @@ class App:
     def user(self) -> str:
         """The name that new workflows are owned by."""
         return user_name()
+
+    def complain(self, error: TorcError) -> None:
+        """Tell an error after which the command goes on."""
+        from torc_core.cli.output import echo_error
+
+        echo_error(error, as_json=self.wants_json)
 
     def service(self, *, create: bool = False) -> Service:
         """Return the service; without ``create`` a database that is not there is an error."""

@@ -4,55 +4,74 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
+
 import click
 
 from torc_core.cli.app import App
-from torc_core.cli.output import echo, echo_error, echo_json
-from torc_core.errors import TorcError
+from torc_core.cli.output import echo, echo_error
+from torc_core.errors import TorcError, UsageError
+
+_NO_COMMAND: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""Of click 8.2 and later: the group's name alone was given; its message is the help page."""
 
 
 def tell(exc: Exception, app: App) -> int:
     """Write an error and return the exit code it stands for."""
-    output_format = _format(app)
+    as_json = _wants_json(app)
     if isinstance(exc, click.ClickException):
-        if output_format == "json":
-            echo_json({"status": "error", "message": exc.format_message()}, err=True)
-        else:
-            exc.show()
-        return exc.exit_code
-    if isinstance(exc, OSError):
-        exc = TorcError(_os_text(exc))
-    if isinstance(exc, TorcError):
-        echo_error(exc, as_json=output_format == "json")
-        return exc.exit_code
-    return _unexpected(exc, output_format)
+        if not as_json:
+            echo(_usage_text(exc), err=True)
+            return exc.exit_code
+        exc = UsageError("no command" if isinstance(exc, _NO_COMMAND) else exc.format_message())
+    elif isinstance(exc, OSError):
+        place = f"{exc.filename}: " if exc.filename else ""
+        exc = TorcError(f"{place}{exc.strerror or exc}")
+    elif not isinstance(exc, TorcError):
+        exc = _defect(exc)
+    if app.workflow_id is not None:
+        exc.details.setdefault("workflow_id", app.workflow_id)
+    echo_error(exc, as_json=as_json)
+    return exc.exit_code
 
 
-def _format(app: App) -> str:
+def _wants_json(app: App) -> bool:
+    """Tell how to print, also when the configuration is wrong, or the line was not read to its end."""
+    chosen = app.options.get("format")
+    if chosen is not None:
+        return bool(chosen == "json")
+    words = app.arguments[: app.arguments.index("--")] if "--" in app.arguments else app.arguments
+    asked = any(pair in (("-f", "json"), ("--format", "json")) for pair in zip(words, words[1:], strict=False))
+    if asked or "--format=json" in words or "-fjson" in words:
+        return True
     try:
-        return app.format
-    except TorcError:  # it is the configuration that is wrong
-        return str(app.options.get("format") or "table")
+        return app.wants_json
+    except TorcError:
+        return False
 
 
-def _os_text(exc: OSError) -> str:
-    place = f"{exc.filename}: " if exc.filename else ""
-    return f"{place}{exc.strerror or exc}"
+def _usage_text(exc: click.ClickException) -> str:
+    """Return what was wrong with the line, after how it should be."""
+    if isinstance(exc, _NO_COMMAND):
+        return exc.format_message()
+    context = getattr(exc, "ctx", None)
+    lines = []
+    if context is not None:
+        lines = [context.get_usage(), f"Try '{context.command_path} --help' for help.", ""]
+    return "\n".join([*lines, f"Error: {exc.format_message()}"])
 
 
-def _unexpected(exc: Exception, output_format: str) -> int:
-    """A defect of ours: say so, keep the details in a file, never show a traceback."""
+def _defect(exc: Exception) -> TorcError:
+    """A defect of ours: keep the details in a file, never show a traceback."""
     import tempfile
     import traceback
 
     text = "".join(traceback.format_exception(exc))
-    fd, path = tempfile.mkstemp(prefix="torc-error-", suffix=".txt")
-    with os.fdopen(fd, "w") as file:
-        file.write(f"torc {' '.join(sys.argv[1:])}\n\n{text}")
+    try:
+        fd, path = tempfile.mkstemp(prefix="torc-error-", suffix=".txt")
+        with os.fdopen(fd, "w") as file:
+            file.write(f"torc {' '.join(sys.argv[1:])}\n\n{text}")
+    except OSError:  # no room for it: then the message has to do
+        path = text.splitlines()[-1]
     message = f"internal error: {type(exc).__name__}: {exc}"
-    hint = f"This is a defect of torc; please report it with {path}"
-    if output_format == "json":
-        echo_json({"status": "error", "message": message, "hint": hint}, err=True)
-    else:
-        echo(f"{message}\n{hint}", err=True)
-    return 1
+    return TorcError(message, hint=f"This is a defect of torc; please report it with {path}")

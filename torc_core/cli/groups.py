@@ -1,4 +1,4 @@
-"""Command groups that import a command when it is used, and options that every command takes."""
+"""Commands and groups that take the global options anywhere, and import a command when it is used."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torc_core.cli.app import App
 
 Listed = dict[str, dict[str, tuple[str, str]]]
 PACKAGE = "torc_core.cli"
+HELP_NAMES = ["-h", "--help"]
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Note a global option; the innermost command is parsed last and wins."""
-    if value is not None:
+    if value is not None and value != ():
         app = context.ensure_object(App)
         app.options[str(parameter.name)] = value
 
@@ -27,7 +28,7 @@ def _global(*names: str, **attributes: Any) -> click.Option:
 def make_global_options() -> list[click.Option]:
     """Return the options that are taken before and after any command."""
     return [
-        _global("-f", "--format", type=click.Choice(["table", "json"]), help="How results are written (table)."),
+        _global("-f", "--format", type=click.Choice(["table", "json", "csv"]), help="How results are written (table)."),
         _global(
             "-s", "--standalone", is_flag=True, flag_value=True,
             help="Use the database in this folder even if a server is configured.",
@@ -43,23 +44,27 @@ GLOBAL_NAMES = ("format", "standalone", "db", "log_level")
 
 
 class _WithGlobalOptions(click.Command):
-    """What commands and groups share: the global options, shown under a heading of their own."""
+    """What commands and groups share: the global options, and a help page with a section for them."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
+        """``examples`` are lines for the end of the help page."""
         super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.context_settings.setdefault("help_option_names", HELP_NAMES)
         taken = {name for parameter in self.params for name in parameter.opts}
-        for option in make_global_options():  # a command's own short names win
+        for option in make_global_options():  # a command's own names win
             option.opts = [name for name in option.opts if name not in taken]
-            self.params.append(option)
+            if option.opts:
+                self.params.append(option)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command's own options, then those of every command."""
+        """Write the command's own options, then those of every command; the usage line names the arguments."""
         own: list[tuple[str, str]] = []
         common: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                (common if parameter.name in GLOBAL_NAMES else own).append(record)
+                (common if parameter.name in GLOBAL_NAMES and not parameter.expose_value else own).append(record)
         for heading, records in (("Options", own), ("Global options", common)):
             if records:
                 with formatter.section(heading):
@@ -67,21 +72,63 @@ class _WithGlobalOptions(click.Command):
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.examples.strip().splitlines()))
+
 
 class TorcCommand(_WithGlobalOptions):
     """A command that takes the global options too."""
 
+    def __init__(self, *args: Any, lists: bool = False, **kwargs: Any) -> None:
+        """``lists`` says that it writes a list: it can do so as CSV, and leave columns out."""
+        super().__init__(*args, **kwargs)
+        self.lists = lists
+        if lists:
+            self.params.append(
+                _global("-x", "--exclude", multiple=True, metavar="COLUMN", help="Leave out a column of the table.")
+            )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, unless it cannot write what it is asked to."""
+        app = ctx.ensure_object(App)
+        if app.options.get("format") == "csv" and not self.lists:
+            raise click.UsageError("only lists can be written as csv", ctx)
+        return super().invoke(ctx)
+
 
 class TorcGroup(_WithGlobalOptions, click.Group):
-    """A group of commands that take the global options."""
+    """A group of commands that take the global options.
+
+    ``lazy`` names commands that are imported when they are used: their place in this package, ``module:attribute``.
+    """
 
     command_class = TorcCommand
     group_class = type
 
+    def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands, in the order in which they were added; those imported late come last."""
+        return [*self.commands, *self.lazy]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, None if there is none."""
+        target = self.lazy.get(cmd_name)
+        if target is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = target.partition(":")
+        found: click.Command = getattr(import_module(f"{PACKAGE}.{module}"), attribute)
+        return found
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one line for each command."""
         shown = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        lines = [(name, command.get_short_help_str(80)) for name, command in shown if command and not command.hidden]
+        lines = [(name, command.get_short_help_str(100)) for name, command in shown if command and not command.hidden]
         with formatter.section("Commands"):
             formatter.write_dl(lines)
 
@@ -99,28 +146,26 @@ class TorcGroup(_WithGlobalOptions, click.Group):
 
 
 class RootGroup(TorcGroup):
-    """The program's own group: commands are named as strings, and imported when used; others come from plugins."""
+    """The program's own group: its commands are listed under headings; others come from plugins."""
 
     def __init__(self, *args: Any, listed: Listed, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        lazy = {name: target for commands in listed.values() for name, (target, _) in commands.items()}
+        super().__init__(*args, lazy=lazy, **kwargs)
         self._listed = listed
-        self._targets = {name: target for commands in listed.values() for name, (target, _) in commands.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all commands, for completion and suggestions."""
         from torc_core.cli.plugin_commands import plugin_command_names
 
-        return [*self._targets, *plugin_command_names(ctx.ensure_object(App))]
+        return [*super().list_commands(ctx), *plugin_command_names(ctx.ensure_object(App))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command of that name; plugins are looked for only when it is not an own one."""
-        target = self._targets.get(cmd_name)
-        if target is None:
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
             from torc_core.cli.plugin_commands import plugin_command
 
             return plugin_command(ctx.ensure_object(App), cmd_name)
-        module, _, attribute = target.partition(":")
-        found: click.Command = getattr(import_module(f"{PACKAGE}.{module}"), attribute)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,53 +1,70 @@
 """Commands for one kind of record, derived from its declaration: list, get, create, update, delete.
 
-What cannot be derived is said in a ``Shown``: the columns of the table, and short option names that people expect.
+What cannot be derived is said in a ``Shown``: the columns of the table, and option names that people expect.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, NamedTuple, get_origin
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, get_args, get_origin
 
 import click
 
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand, TorcGroup
-from torc_core.cli.showing import echo_record, echo_records
-from torc_core.cli.pick import confirmed, pick, workflow_argument
-from torc_core.errors import UsageError
-from torc_core.records.record import Filter, Record
+from torc_core.cli.pick import confirmed, no_prompts_option, pick, workflow_argument
+from torc_core.cli.showing import Columns, Extra, echo_record, echo_records
+from torc_core.errors import Invalid, NotFound, UsageError
+from torc_core.records.record import MAX_LIMIT, Filter, Page, Record
 from torc_core.records.values import REQUIRED, Field
+from torc_core.service.api import Service
 
-Cell = Callable[[Any], Any]
+_MANY_CHOICES = 5  # more of them are not spelled out in the help
 
 
 class Shown(NamedTuple):
-    """How a kind of record is shown and which options it takes; ``columns`` are titles with a field or a function."""
+    """How a kind of record is shown and which options it takes."""
 
     kind: type[Record]
-    columns: dict[str, str | Cell]
+    columns: Columns
     short: dict[str, str] = {}  # field -> options instead of --field
     filter_options: dict[str, str] = {}  # filter -> options instead of --filter
+    paging: dict[str, str] = {}  # limit, offset, sort_by, reverse_sort -> options beside the long ones
     new: tuple[str, ...] = ()  # fields that creation takes; none: no create command
     changed: tuple[str, ...] = ()  # fields that update takes; none: no update command
     can_delete: bool = True
+    extra: Callable[[Service, Sequence[Any]], Extra] | None = None  # shown of records beside their fields
 
     @property
     def noun(self) -> str:
         """What one record is called."""
         return self.kind.SINGULAR.replace("_", " ")
 
+    @property
+    def nouns(self) -> str:
+        """What several are called."""
+        return self.kind.PLURAL.replace("_", " ")
+
+
+class Paging(NamedTuple):
+    """Which part of a list is wanted, in which order; no limit means all of it."""
+
+    offset: int = 0
+    limit: int | None = None
+    sort_by: str | None = None
+    reverse_sort: bool = False
+
 
 def group_of(shown: Shown, name: str, doc: str) -> TorcGroup:
     """Return the command group of a kind."""
     group = TorcGroup(name, help=doc)
-    group.add_command(_list_command(shown))
+    group.add_command(list_command(shown))
     group.add_command(_get_command(shown))
     if shown.new:
-        group.add_command(_create_command(shown))
+        group.add_command(create_command(shown))
     if shown.changed:
-        group.add_command(_update_command(shown))
+        group.add_command(update_command(shown))
     if shown.can_delete:
         group.add_command(_delete_command(shown))
         if "delete_all" in shown.kind.VERBS:
@@ -55,177 +72,247 @@ def group_of(shown: Shown, name: str, doc: str) -> TorcGroup:
     return group
 
 
-def _list_command(shown: Shown) -> click.Command:
-    kind = shown.kind
-    is_part = "workflow_id" in kind.FIELDS
+# reading
+
+
+def list_command(shown: Shown, find: Callable[..., Page[Any]] | None = None, *more: click.Option) -> TorcCommand:
+    """Return the list command; ``find`` stands in for ``find_records`` and takes the options in ``more`` too."""
+    ask = find or find_records
 
     @pass_app
-    def run(app: App, limit: int | None, offset: int, sort_by: str | None, reverse_sort: bool, **asked: Any) -> None:
-        workflow_id = pick(app, asked.pop("workflow_id")) if is_part else None
-        filters = {name: value for name, value in asked.items() if value is not None}
-        list_records(app, shown, workflow_id, offset, limit, sort_by, reverse_sort, **filters)
+    def run(app: App, workflow_id: int | None, **given: Any) -> None:
+        paging = Paging(*(given.pop(name) for name in Paging._fields))
+        asked = {name: value for name, value in given.items() if value is not None}
+        show_list(app, shown, ask(app.service(), shown.kind, pick(app, workflow_id), paging, **asked))
 
-    options = [_filter_option(f, shown) for f in kind.FILTERS.values()]
-    params: list[click.Parameter] = [*options, *_page_options(kind)]
-    if is_part:
-        params.insert(0, click.Argument(["workflow_id"], type=int, required=False))
-    return TorcCommand("list", callback=run, params=params, help=f"List {kind.PLURAL.replace('_', ' ')}.")
+    filters = [_filter_option(f, shown) for f in shown.kind.FILTERS.values()]
+    params = [_workflow_parameter(), *filters, *more, *page_options(shown)]
+    return TorcCommand("list", callback=run, params=params, help=f"List {shown.nouns}.", lists=True)
 
 
-def list_records(
-    app: App,
-    shown: Shown,
-    workflow_id: int | None,
-    offset: int,
-    limit: int | None,
-    sort_by: str | None,
-    reverse_sort: bool,
-    **filters: Any,
-) -> None:
-    """Write the records that match, all of them unless ``limit`` says otherwise."""
-    from torc_core.records.record import MAX_LIMIT
+def _workflow_parameter() -> click.Argument:
+    return click.Argument(["workflow_id"], type=int, required=False)
 
-    service = app.service()
-    page = service.find(
-        shown.kind, workflow_id, offset, MAX_LIMIT if limit is None else limit, sort_by, reverse_sort, **filters
-    )
-    while limit is None and page.has_more:
-        more = service.find(
-            shown.kind, workflow_id, offset + len(page.items), MAX_LIMIT, sort_by, reverse_sort, **filters
-        )
-        if not more.items:
+
+def find_records(service: Service, kind: type[Any], workflow_id: int | None, paging: Paging, **filters: Any) -> Page[Any]:
+    """Return the records that match, however many; ``workflow_id`` is None for workflows themselves."""
+    most = MAX_LIMIT if paging.limit is None else min(paging.limit, MAX_LIMIT)
+    sort = (paging.sort_by, paging.reverse_sort)
+    page = service.find(kind, workflow_id, paging.offset, most, *sort, **filters)
+    while page.has_more and (paging.limit is None or len(page.items) < paging.limit):
+        left = MAX_LIMIT if paging.limit is None else min(paging.limit - len(page.items), MAX_LIMIT)
+        more = service.find(kind, workflow_id, paging.offset + len(page.items), left, *sort, **filters)
+        if not more.items:  # deleted meanwhile
             break
         page.items += more.items
-    echo_records(app, page, shown.columns, shown.kind.PLURAL)
+    return page
 
 
-def _page_options(kind: type[Record]) -> list[click.Parameter]:
-    sortable = [f.name for f in kind.FIELDS.values() if not f.links and not f.internal]
+def show_list(app: App, shown: Shown, page: Page[Any]) -> None:
+    """Print a list of records of a kind."""
+    extra = shown.extra(app.service(), page.items) if shown.extra is not None else None
+    echo_records(app, page, shown.columns, shown.kind.PLURAL, extra)
+
+
+def show_record(app: App, shown: Shown, record: Record, headline: str) -> None:
+    """Print one record of a kind."""
+    extra = shown.extra(app.service(), [record])[0] if shown.extra is not None else None
+    echo_record(app, record, headline, extra)
+
+
+def page_options(shown: Shown) -> list[click.Option]:
+    """Return the options for ``Paging``."""
+    sortable = [f.name for f in shown.kind.FIELDS.values() if not f.links and not f.internal]
+
+    def names(name: str, usual: str = "") -> list[str]:
+        return [*shown.paging.get(name, usual).split(), f"--{name.replace('_', '-')}", name]
+
     return [
-        click.Option(["-l", "--limit"], type=click.IntRange(0), help="At most so many (all)."),
-        click.Option(["--offset"], type=click.IntRange(0), default=0, help="Leave out so many first."),
-        click.Option(["--sort-by"], type=click.Choice(sortable), metavar="FIELD", help="Field to sort by (id)."),
-        click.Option(["--reverse-sort"], is_flag=True, help="Largest first."),
+        click.Option(names("limit", "-l"), type=click.IntRange(0), help="At most so many (all)."),
+        click.Option(names("offset"), type=click.IntRange(0), default=0, help="Leave out so many first."),
+        click.Option(names("sort_by"), type=click.Choice(sortable), metavar="FIELD", help="Field to sort by (id)."),
+        click.Option(names("reverse_sort"), is_flag=True, help="Largest first."),
     ]
 
 
 def _filter_option(asked: Filter, shown: Shown) -> click.Option:
-    given = shown.filter_options.get(asked.name, "--" + asked.name.replace("_", "-")).split()
-    if asked.type is bool and asked.default is False:
-        return click.Option([*given, asked.name], is_flag=True, default=None, help=_filter_help(asked))
-    return click.Option([*given, asked.name], type=_type_of(asked.type), default=None, help=_filter_help(asked))
-
-
-def _filter_help(asked: Filter) -> str:
+    names = [*shown.filter_options.get(asked.name, _dashed(asked.name)).split(), asked.name]
     words = asked.name.replace("_", " ")
-    return f"Include {words.removeprefix('include ')}." if asked.default is False else f"Only those with this {words}."
+    if asked.type is bool and asked.default is False:
+        text = f"With {words.removeprefix('include ')}."
+        return click.Option(names, is_flag=True, default=None, help=text)
+    text = "Only those that are, or are not." if asked.type is bool else f"Only those with this {words}."
+    return click.Option(names, **_type_of(asked.type), default=None, help=text)
 
 
 def _get_command(shown: Shown) -> click.Command:
     @pass_app
     def run(app: App, id: int) -> None:
-        echo_record(app, app.service().get(shown.kind, id), shown.noun)
+        show_record(app, shown, app.service().get(shown.kind, id), shown.noun)
 
     return TorcCommand("get", callback=run, params=[click.Argument(["id"], type=int)], help=f"Show one {shown.noun}.")
 
 
-def _create_command(shown: Shown) -> click.Command:
+# changing
+
+
+def create_command(
+    shown: Shown, create: Callable[..., Record] | None = None, *more: click.Option
+) -> TorcCommand:
+    """Return the create command; ``create(app, record, **options in more)`` stands in for the service's."""
+    own = [field_option(shown, shown.kind.FIELDS[name], is_new=True) for name in shown.new]
+
     @pass_app
-    def run(app: App, workflow_id: int | None, **values: Any) -> None:
-        fields = values_of(shown.kind, values)
+    def run(app: App, workflow_id: int | None, **given: Any) -> None:
+        added = {str(option.name): given.pop(str(option.name)) for option in more}
+        fields = values_of(shown, given)
         fields["workflow_id"] = pick(app, workflow_id)
-        made = app.service().create(shown.kind.read(fields))
-        echo_record(app, made, f"created {shown.noun}")
+        record = shown.kind.read(fields)
+        made = app.service().create(record) if create is None else create(app, record, **added)
+        show_record(app, shown, made, f"created {shown.noun}")
 
-    options = [field_option(shown, shown.kind.FIELDS[name], is_new=True) for name in shown.new]
-    argument = click.Argument(["workflow_id"], type=int, required=False)
-    return TorcCommand("create", callback=run, params=[argument, *options], help=f"Make a {shown.noun}.")
+    return TorcCommand(
+        "create", callback=run, params=[_workflow_parameter(), *own, *more], help=f"Make a new {shown.noun}."
+    )
 
 
-def _update_command(shown: Shown) -> click.Command:
+def update_command(
+    shown: Shown, prepare: Callable[..., dict[str, Any]] | None = None, *more: click.Option
+) -> TorcCommand:
+    """Return the update command; ``prepare(app, id, changes, **options in more)`` returns the changes to make."""
+    own = [field_option(shown, shown.kind.FIELDS[name], is_new=False) for name in shown.changed]
+
     @pass_app
-    def run(app: App, id: int, **values: Any) -> None:
-        changes = values_of(shown.kind, values)
-        if not changes:
+    def run(app: App, id: int, **given: Any) -> None:
+        added = {str(option.name): given.pop(str(option.name)) for option in more}
+        changes = values_of(shown, given)
+        if not changes and not any(added.values()):
             raise UsageError("nothing to change", hint="Name at least one field; --help lists them.")
         changes = shown.kind.read_changes(changes)
-        echo_record(app, app.service().update(shown.kind, id, changes), f"updated {shown.noun}")
+        if prepare is not None:
+            changes = prepare(app, id, changes, **added)
+        service = app.service()
+        changed = service.update(shown.kind, id, changes) if changes else service.get(shown.kind, id)
+        show_record(app, shown, changed, f"updated {shown.noun}")
 
-    options = [field_option(shown, shown.kind.FIELDS[name], is_new=False) for name in shown.changed]
-    return TorcCommand(
-        "update", callback=run, params=[click.Argument(["id"], type=int), *options], help=f"Change a {shown.noun}."
-    )
+    argument = click.Argument(["id"], type=int)
+    return TorcCommand("update", callback=run, params=[argument, *own, *more], help=f"Change a {shown.noun}.")
 
 
 def _delete_command(shown: Shown) -> click.Command:
     @pass_app
     def run(app: App, ids: tuple[int, ...]) -> None:
         service = app.service()
-        for id in ids:
-            service.get(shown.kind, id)  # all must be there before the first is deleted
+        ids = tuple(dict.fromkeys(ids))
+        _refuse_missing(service, shown, ids)
         gone = [service.delete(shown.kind, id) for id in ids]
         if len(gone) == 1:
-            echo_record(app, gone[0], f"deleted {shown.noun}")
+            show_record(app, shown, gone[0], f"deleted {shown.noun}")
         else:
-            from torc_core.records.record import Page
-
-            echo_records(app, Page(gone, len(gone)), shown.columns, shown.kind.PLURAL)
+            show_list(app, shown, Page(gone, len(gone)))
 
     argument = click.Argument(["ids"], type=int, nargs=-1, required=True)
-    return TorcCommand("delete", callback=run, params=[argument], help=f"Delete {shown.kind.PLURAL.replace('_', ' ')}.")
+    return TorcCommand("delete", callback=run, params=[argument], help=f"Delete {shown.nouns}: all of IDS, or none.")
+
+
+def _refuse_missing(service: Service, shown: Shown, ids: Sequence[int]) -> None:
+    """All must be there before the first is deleted."""
+    missing = []
+    for id in ids:
+        try:
+            service.get(shown.kind, id)
+        except NotFound:
+            missing.append(id)
+    if missing:
+        listed = ", ".join(map(str, missing))
+        raise NotFound(f"no {shown.nouns} with id {listed}; nothing was deleted", missing_ids=missing)
 
 
 def _delete_all_command(shown: Shown) -> click.Command:
     @workflow_argument
-    @click.option("--no-prompts", is_flag=True, help="Do not ask.")
+    @no_prompts_option
     @pass_app
     def run(app: App, workflow_id: int | None, no_prompts: bool) -> None:
         chosen = pick(app, workflow_id, silently=False)
-        plural = shown.kind.PLURAL.replace("_", " ")
-        if confirmed(app, f"Delete all {plural} of workflow {chosen}?", no_prompts):
-            echo_record(app, app.service().delete_all(shown.kind, chosen), f"deleted {plural}")
+        if confirmed(app, f"Delete all {shown.nouns} of workflow {chosen}?", no_prompts):
+            echo_record(app, app.service().delete_all(shown.kind, chosen), f"deleted {shown.nouns}")
 
-    made: click.Command = click.command("delete-all", cls=TorcCommand, help="Delete all of a workflow.")(run)
+    made: click.Command = click.command("delete-all", cls=TorcCommand, help=f"Delete all {shown.nouns}.")(run)
     return made
+
+
+# options
 
 
 def field_option(shown: Shown, f: Field, *, is_new: bool) -> click.Option:
     """Return the option for a field: its type and meaning are those of the declaration."""
-    given = shown.short.get(f.name, "--" + f.name.replace("_", "-")).split()
-    many = get_origin(f.type) is list
-    default = f" ({f.default})" if is_new and f.optional and f.default not in (None, False, "") else ""
+    names = [*shown.short.get(f.name, _dashed(f.name)).split(), f.name]
+    default = f" ({f.default})" if is_new and f.optional and f.default not in (None, False, True, "") else ""
     text = f"{f.doc or f.name.replace('_', ' ')}{default}"
+    help_text = f"{text[0].upper()}{text[1:]}."
+    if is_new and f.type is bool and f.default is False:
+        return click.Option(names, is_flag=True, default=None, help=help_text)
     return click.Option(
-        [*given, f.name],
-        type=_type_of(f.type),
-        multiple=many,
-        required=is_new and f.default is REQUIRED,
-        default=() if many else None,
-        help=f"{text[0].upper()}{text[1:]}.",
+        names, **_type_of(f.type), required=is_new and f.default is REQUIRED, default=None, help=help_text
     )
 
 
-def values_of(kind: type[Record], options: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that options gave, with JSON texts read; raises UsageError."""
-    values: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is None or value == ():
-            continue
-        f = kind.FIELDS[name]
-        if isinstance(value, tuple):
-            value = list(value)
-        elif f.type is Any or get_origin(f.type) is dict:
+def values_of(shown: Shown, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that options gave, with JSON texts read; raises Invalid."""
+    values = {name: value for name, value in given.items() if value is not None}
+    for name, value in values.items():
+        f = shown.kind.FIELDS[name]
+        if f.type is Any or get_origin(f.type) is dict:
             try:
-                value = json.loads(value)
+                values[name] = json.loads(value)
             except ValueError as exc:
-                raise UsageError(f"--{name.replace('_', '-')} is not JSON: {exc}") from exc
-        values[name] = value
+                option = shown.short.get(name, _dashed(name)).split()[-1]
+                raise Invalid(f"{option} is not JSON: {exc}", hint="Text needs quotes of its own: '\"text\"'") from exc
     return values
 
 
-def _type_of(kind: Any) -> Any:
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+class _Listed(click.ParamType):
+    """Values separated by commas."""
+
+    name = "list"
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the list that a text stands for."""
+        if isinstance(value, list):
+            return value
+        try:
+            return [self._kind(word.strip()) for word in value.split(",") if word.strip()]
+        except ValueError:
+            self.fail(f"{value!r} is not a list of whole numbers like 1,2,3", param, ctx)
+
+
+class _ListOption(click.Option):
+    """An option with a list, given at once (1,2) or piece by piece (-b 1 -b 2); None when it was not given."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, multiple=True, **attributes)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Join the pieces."""
+        pieces = super().process_value(ctx, value)
+        return [item for piece in pieces for item in piece] if pieces else None
+
+
+def _type_of(kind: Any) -> dict[str, Any]:
+    """Return what click is told about the type of a field or filter."""
     if get_origin(kind) is list:
-        kind = int if "int" in str(kind) else str
+        (item,) = get_args(kind)
+        return {"cls": _ListOption, "type": _Listed(item), "metavar": "ID,..." if item is int else "A,B,..."}
     if hasattr(kind, "number"):
-        return click.Choice([member.value for member in kind])
-    return {int: int, float: float, bool: bool}.get(kind, str)
+        choices = [member.value for member in kind]
+        return {"type": click.Choice(choices), "metavar": "STATUS" if len(choices) > _MANY_CHOICES else None}
+    if get_origin(kind) is dict or kind is Any:
+        return {"type": str, "metavar": "JSON"}
+    return {"type": {int: int, float: float, bool: bool}.get(kind, str)}

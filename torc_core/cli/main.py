@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from torc_core import __version__
 from torc_core.cli.app import App
 from torc_core.cli.groups import RootGroup
+from torc_core.cli.output import OutputClosed, echo, flush, is_closed
 
 COMMANDS = {
     "Workflows": {
@@ -71,29 +73,36 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the program and return its exit code; no exception leaves it."""
-    app = App()
+    app = App(arguments)
     try:
-        try:
-            answer: Any = torc.main(arguments, prog_name="torc", standalone_mode=False, obj=app)
-            return answer if isinstance(answer, int) else 0
-        finally:
-            app.close()
-    except click.exceptions.Exit as exc:
-        return exc.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        code = _carry_out(arguments, app)
+        flush()
+        return code
+    except KeyboardInterrupt:
+        echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, head for example
-        _silence()
+    except OutputClosed:
         return 0
     except Exception as exc:  # noqa: BLE001 - the one place where errors become text
         from torc_core.cli.failing import tell
 
+        if is_closed() and isinstance(exc, BrokenPipeError):  # click's own writing, a help page for example
+            return 0
         return tell(exc, app)
 
 
-def _silence() -> None:
-    """Keep Python from complaining about a closed standard output at exit."""
-    import os
+def _carry_out(arguments: list[str], app: App) -> int:
+    """Find the command and run it; whatever it opened is closed."""
+    shell = os.environ.get("_TORC_COMPLETE")
+    try:
+        if shell:
+            from click.shell_completion import shell_complete
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return shell_complete(torc, {"obj": app}, "torc", "_TORC_COMPLETE", shell)
+        with torc.make_context("torc", list(arguments), obj=app) as context:
+            answer: Any = torc.invoke(context)
+        return answer if isinstance(answer, int) else 0
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    finally:
+        app.close()

@@ -11,14 +11,75 @@ from torc_core.errors import TorcError
 from torc_core.problems import ERROR, WARNING, Problem, ProblemsFound
 
 
+class OutputClosed(Exception):
+    """Whoever read standard output has gone (``torc jobs list | head -1``): there is nothing left to do."""
+
+
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line; characters that the terminal's encoding does not have are escaped."""
+    """Print a line; characters that the terminal's encoding does not have are escaped.
+
+    A result that cannot be written is an error: OutputClosed or TorcError. What is said beside it is not worth one.
+    """
+    write(f"{text}\n", err=err)
+
+
+def write(text: str, *, err: bool = False) -> None:
+    """Print text as it is, see ``echo``."""
     stream = sys.stderr if err else sys.stdout
+    if stream is None:  # closed by the shell: 2>&-
+        return
     try:
-        stream.write(f"{text}\n")
+        _put(stream, text)
+        if err:
+            stream.flush()
+    except OSError as exc:
+        _abandon(stream)
+        if not err:
+            raise _unwritten(exc) from exc
+
+
+def flush() -> None:
+    """Have standard output written out, so that what goes wrong is known before the program ends; see ``echo``."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as exc:
+        _abandon(sys.stdout)
+        raise _unwritten(exc) from exc
+
+
+def is_closed() -> bool:
+    """Tell whether standard output takes nothing any more; what it was given is lost then."""
+    try:
+        flush()
+    except (OutputClosed, TorcError):
+        return True
+    return False
+
+
+def _put(stream: IO[str], text: str) -> None:
+    try:
+        stream.write(text)
     except UnicodeEncodeError:
-        encoding = stream.encoding
-        stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
+
+
+def _unwritten(exc: OSError) -> Exception:
+    if isinstance(exc, BrokenPipeError):
+        return OutputClosed()
+    return TorcError(f"cannot write to standard output: {exc.strerror or exc}")
+
+
+def _abandon(stream: IO[str]) -> None:
+    """Lead a stream that takes nothing any more nowhere, or Python tries again, and complains, at its end."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):  # not a file
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def echo_json(data: Any, *, err: bool = False) -> None:

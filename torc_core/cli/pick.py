@@ -1,4 +1,4 @@
-"""Which workflow is meant when its id is left out."""
+"""Which workflow is meant when its id is left out, and questions to the person at the terminal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Any, TypeVar
 import click
 
 from torc_core.cli.app import App
-from torc_core.errors import NotFound, UsageError
+from torc_core.cli.output import echo, write
+from torc_core.errors import Invalid, NotFound
 from torc_core.records.resources import Workflow
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN = 50
+
+
+class NobodyToAsk(Invalid):
+    """An answer is needed, and no person is at a terminal."""
 
 
 def workflow_argument(function: F) -> F:
@@ -21,52 +26,75 @@ def workflow_argument(function: F) -> F:
     return click.argument("workflow_id", type=int, required=False)(function)
 
 
-def pick(app: App, workflow_id: int | None, *, silently: bool = True) -> int:
-    """Return the id given, the only one there is, or the one a person at a terminal chooses.
+no_prompts_option = click.option("--no-prompts", is_flag=True, help="Do not ask.")
 
-    ``silently`` is False for commands that destroy: they never take a workflow that was not named. Raises NotFound or
-    UsageError.
+
+def pick(app: App, workflow_id: int | None, *, silently: bool = True) -> int:
+    """Return the id given, that of the user's only workflow, or the one a person at a terminal chooses.
+
+    ``silently`` is False for commands that destroy: they never take a workflow that was not named. Raises NotFound
+    when there are none, NobodyToAsk, and Invalid for an impossible answer.
     """
-    if workflow_id is not None:
-        return workflow_id
-    found = (
-        app.service()
-        .find(Workflow, limit=_SHOWN, sort_by="id", reverse_sort=True, user=app.user, is_archived=False)
-        .items
+    if workflow_id is None:
+        workflow_id = _pick(app, silently)
+    app.workflow_id = workflow_id
+    return workflow_id
+
+
+def _pick(app: App, silently: bool) -> int:
+    page = app.service().find(
+        Workflow, limit=_SHOWN, sort_by="id", reverse_sort=True, user=app.user, is_archived=False
     )
+    found = page.items
     if not found:
-        raise NotFound(f"no workflows of user {app.user}", hint="Make one with: torc create SPEC")
+        raise NotFound(f"No workflows found for user: {app.user}", hint="Make one with: torc create SPEC")
     if len(found) == 1 and silently:
         return found[0].id
     if not is_interactive():
         ids = ", ".join(str(w.id) for w in found[:10])
-        raise UsageError("a workflow id is required", hint=f"There are: {ids}")
-    return _ask(found)
+        more = f" and {page.total_count - 10} more" if page.total_count > 10 else ""
+        raise NobodyToAsk("a workflow id is required", hint=f"Your workflows: {ids}{more}")
+    _show(found)
+    answer = ask("Enter workflow ID: ")
+    if answer not in {str(w.id) for w in found}:
+        raise Invalid(f"{answer!r} is none of these workflows")
+    return int(answer)
 
 
-def _ask(found: list[Workflow]) -> int:
-    for workflow in found:
-        click.echo(
-            f"{workflow.id:>6}  {workflow.name[:30]:30}  {(workflow.description or '')[:30]:30}"
-            f"  {(workflow.timestamp or '')[:19]}",
-            err=True,
-        )
-    chosen = click.prompt("Enter workflow ID", type=click.Choice([str(w.id) for w in found]), err=True)
-    return int(chosen)
+def _show(found: list[Workflow]) -> None:
+    from torc_core.cli.showing import cut
+
+    row = "{:>6}  {:30}  {:30}  {:20}"
+    echo(row.format("ID", "Name", "Description", "Created").rstrip(), err=True)
+    for w in found:
+        line = row.format(w.id, cut(w.name, 30), cut(w.description, 30), (w.timestamp or "")[:19])
+        echo(line.rstrip(), err=True)
 
 
 def is_interactive() -> bool:
     """Whether a person can answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def ask(question: str) -> str:
+    """Return what a person at the terminal answers, empty when they end the input."""
+    write(question, err=True)
+    line = sys.stdin.readline()
+    if not line:
+        echo(err=True)
+    return line.strip()
 
 
 def confirmed(app: App, question: str, no_prompts: bool) -> bool:
     """Ask before something is destroyed; nobody is asked with ``no_prompts`` or when JSON is wanted.
 
-    Raises UsageError when there is nobody to ask.
+    Raises NobodyToAsk.
     """
     if no_prompts or app.wants_json:
         return True
     if not is_interactive():
-        raise UsageError(f"{question} Nobody is there to answer.", hint="Say yes beforehand with --no-prompts.")
-    return click.confirm(question, err=True)
+        raise NobodyToAsk(f"{question} Nobody is there to answer.", hint="Say yes beforehand with --no-prompts.")
+    if ask(f"{question} (y/N) ").casefold() in ("y", "yes"):
+        return True
+    echo("Nothing was changed.", err=True)
+    return False

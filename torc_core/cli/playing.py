@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _LEFT = tuple(
     status
     for status in JobStatus
-    if status not in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED, JobStatus.DISABLED)
+    if status
+    not in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED, JobStatus.DISABLED)
 )
 _SHOWN_JOBS = 200
 

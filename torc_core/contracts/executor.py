@@ -103,6 +103,13 @@ class Executor(ABC):
         """Return the commands that have ended since the last call; only for executors with ``wake_fd``."""
         return []
 
+    def find(self, variable: str, value: str) -> list[Handle]:
+        """Return what still runs of commands that any process of this user started with this environment variable.
+
+        For cleaning up after a runner that was killed; empty where that cannot be told.
+        """
+        return []
+
     @abstractmethod
     def cancel(self, handles: Collection[Handle], grace_seconds: float) -> None:
         """End the commands with everything they started; twice is fine, as is one that has ended.

@@ -216,6 +216,7 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
     compute_node_type: str = field("local or slurm", default="local")
     scheduler: Json = None
     labels: list[str] | None = None
+    process: str | None = field("what tells the runner's process from a later one with its pid", default=None)
 
 
 class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find"):

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from torc_core.records.answers import JobLaunch
 
 
+RUNNER_VARIABLE = "TORC_RUNNER_ID"
+"""Names the runner on its machine: by it what a killed runner left is found."""
+
+
+def runner_id(pid: int, start: str) -> str:
+    """Return what names a runner among all processes of a machine since boot; ``start`` is when it began, in ticks."""
+    return f"{pid}-{start}"
+
+
 def run_environment(
     inherited: Mapping[str, str],
     workflow_id: int,
@@ -19,6 +28,7 @@ def run_environment(
     directory: str,
     api_url: str = "",
     submission_directory: str | None = None,
+    runner: str = "",
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return what all jobs of a run inherit, and what nothing of a job's own may replace.
 
@@ -27,6 +37,8 @@ def run_environment(
     fixed = {"TORC_WORKFLOW_ID": str(workflow_id), "TORC_RUN_ID": str(run_id), "TORC_OUTPUT_DIR": output_dir}
     if api_url:
         fixed["TORC_API_URL"] = api_url
+    if runner:
+        fixed[RUNNER_VARIABLE] = runner
     if submission_directory:
         fixed["TORC_WORKFLOW_SUBMISSION_DIR"] = submission_directory
     return {**inherited, "PWD": directory, **fixed}, fixed

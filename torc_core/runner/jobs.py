@@ -22,6 +22,8 @@ from torc_core.service.clock import utc_now
 from torc_core.status import JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torc_core.contracts.executor import Executor, LaunchRequest
     from torc_core.runner.capacity import Capacity
     from torc_core.runner.journal import Started
@@ -51,8 +53,17 @@ class Running:
 class Jobs:
     """Starts jobs as capacity allows and turns their ends into results."""
 
-    def __init__(self, executor: Executor, capacity: Capacity, launcher: Launcher, limits: Limits) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        capacity: Capacity,
+        launcher: Launcher,
+        limits: Limits,
+        before_start: Callable[[list[tuple[int, int]]], None],
+    ) -> None:
+        """``before_start`` is told which attempts (job, attempt) are about to start."""
         self._executor = executor
+        self._before_start = before_start
         self._capacity = capacity
         self._launcher = launcher
         self._limits = limits
@@ -123,6 +134,7 @@ class Jobs:
             self._submit(batch[first : first + size], now)
 
     def _submit(self, batch: list[tuple[LaunchRequest, Running]], now: float) -> None:
+        self._before_start([(run.job.id, run.job.attempt_id) for _, run in batch])
         answers = self._executor.submit([request for request, _ in batch])
         moment = utc_now()
         for (_, run), answer in zip(batch, answers, strict=True):

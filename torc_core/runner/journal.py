@@ -1,8 +1,9 @@
 """What a runner writes down before it tells the service, so that a killed runner loses nothing.
 
 One file per runner in ``<output>/journal``, JSON lines. The first line says whose it is; each other line is what one
-wake-up brought: ``started`` [job, attempt, executor, handle], ``finished`` (as reported), and ``taken``: how many of
-all finished ones so far the service has taken. The file is removed when nothing is left to tell.
+wake-up brought: ``starting`` [job, attempt] just before, ``started`` [job, attempt, executor, handle] just after,
+``finished`` (as reported), and ``taken``: how many of all finished ones so far the service has taken. The file is
+removed when nothing is left to tell.
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class Journal:
         self._size = len(text)
         return fd
 
+    def write_intent(self, starting: list[tuple[int, int]]) -> None:
+        """Say which attempts (job, attempt) are about to start: whether they did, only the next line tells."""
+        self._append(_encode({"taken": self._taken, "starting": starting}) + "\n")
+
     def write(self, started: list[Started], finished: list[FinishedJob]) -> None:
         """Add what a wake-up brought, in one write."""
         line: dict[str, Any] = {"taken": self._taken}
@@ -130,6 +135,7 @@ class Left(NamedTuple):
 
     owner: Owner
     running: dict[tuple[int, int], Handle]  # by job and attempt
+    starting: list[tuple[int, int]]  # may or may not have started
     finished: list[FinishedJob]  # not known to be taken
 
 
@@ -144,6 +150,7 @@ def read(path: Path) -> Left | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     running: dict[tuple[int, int], Handle] = {}
+    starting: dict[tuple[int, int], None] = {}
     finished: list[FinishedJob] = []
     taken = 0
     for text in lines[1:]:
@@ -152,10 +159,13 @@ def read(path: Path) -> Left | None:
         except ValueError:
             continue
         taken = line["taken"]
+        starting |= dict.fromkeys((job_id, attempt) for job_id, attempt in line.get("starting", ()))
         for job_id, attempt, executor, handle in line.get("started", ()):
             running[job_id, attempt] = Handle(executor, handle)
+            starting.pop((job_id, attempt), None)
         for values in line.get("finished", ()):
             values["status"] = JobStatus(values["status"])
             finished.append(FinishedJob.of(values))
             running.pop((values["job_id"], values["attempt_id"]), None)
-    return Left(owner, running, finished[taken:])
+            starting.pop((values["job_id"], values["attempt_id"]), None)
+    return Left(owner, running, list(starting), finished[taken:])

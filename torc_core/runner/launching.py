@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.contracts.executor import LaunchRequest
-from torc_core.runner.environment import job_environment, run_environment
+from torc_core.runner.environment import job_environment, run_environment, runner_id
 from torc_core.runner.output_files import OutputFiles, Streams
+from torc_core.service.processes import start_of
 
 if TYPE_CHECKING:
     from torc_core.records.answers import JobLaunch
@@ -41,7 +42,7 @@ class Launcher:
         self.output_files = OutputFiles(options.output_dir, workflow.id, workflow.run_id, workflow.execution_config)
         self._base, self._fixed = run_environment(
             os.environ, workflow.id, workflow.run_id, options.output_dir, _here(), options.api_url,
-            workflow.submission_directory,
+            workflow.submission_directory, runner_id(os.getpid(), start_of(os.getpid())),
         )  # fmt: skip
 
     def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:

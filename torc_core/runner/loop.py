@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torc_core.errors import TorcError
+from torc_core.errors import TorcError, Unavailable
 from torc_core.records.resources import ComputeNode, Workflow
 from torc_core.runner.jobs import Jobs
 from torc_core.runner.journal import FOLDER, Journal
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from torc_core.runner.progress import Notify
     from torc_core.service.api import Service
 
+_LOOK_SECONDS = 5.0  # between looks for other runners that died here
+
 
 class Runner:
     """Runs jobs of one workflow until there are none left to run. One object runs once."""
@@ -57,7 +59,7 @@ class Runner:
         self._stop = Stop()
         self._obeyed = 0
         self._tally = Tally()
-        self._asked_at = float("-inf")
+        self._asked_at = self._look_at = float("-inf")
         self._idle_since: float | None = None
         self._is_time_over = False
         self._stuck: str | None = None
@@ -84,7 +86,7 @@ class Runner:
         _make_folder(launcher.output_files.directory)
         here, gpus = offered(options)
         capacity = self._capacity = capacity_of(options, here, gpus)
-        jobs = self._jobs = Jobs(self._executor, capacity, launcher, limits)
+        jobs = self._jobs = Jobs(self._executor, capacity, launcher, limits, self._before_start)
         seconds = options.time_limit_seconds
         self._time = None if seconds is None else RunnerTime.of(began, seconds, limits)
         self._idle_seconds = options.idle_seconds
@@ -92,7 +94,7 @@ class Runner:
             self._idle_seconds = workflow.compute_node_wait_for_new_jobs_seconds
         machine = this_machine()
         with RunnerLog(options.output_dir, machine.host, workflow.id, workflow.run_id) as self._log:
-            recover(service, self._executor, workflow, options.output_dir, machine, self._tell)
+            self._recover()
             node = service.create(node_record(workflow.id, options, here, gpus))
             journal = self._journal = Journal(
                 Path(options.output_dir) / FOLDER,
@@ -141,6 +143,7 @@ class Runner:
         now = time.monotonic()
         jobs = self._jobs
         self._asked_at = jobs.collect(now, self._asked_at)
+        self._look_after_others(now)
         self._obey(now)
         jobs.start_what_fits(now)
         self._note(now)
@@ -149,6 +152,21 @@ class Runner:
             jobs.start_what_fits(now)
             self._note(now)
         return self._is_over(now)
+
+    def _before_start(self, starting: list[tuple[int, int]]) -> None:
+        self._journal.write_intent(starting)
+
+    def _look_after_others(self, now: float) -> None:
+        """Take over from runners that died here while this one runs."""
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self._recover()
+
+    def _recover(self) -> None:
+        try:
+            recover(self._service, self._executor, self._workflow, self._options.output_dir, this_machine(), self._tell)
+        except Unavailable:
+            self._look_at = time.monotonic() + _LOOK_SECONDS  # the service is away; turns deal with that
 
     def _note(self, now: float) -> None:
         """Write down, count and tell what this wake-up brought."""
@@ -240,6 +258,7 @@ class Runner:
         now, jobs = time.monotonic(), self._jobs
         times = [
             self._turns.next_at(now),
+            self._look_at,
             self._executor.deadline(),
             jobs.next_retry(),
             None if self._time is None or self._is_time_over else self._time.stop_at,
@@ -264,6 +283,8 @@ class Runner:
     def _finish(self, node_id: int, seconds: float) -> RunSummary:
         """Sign off and sum up."""
         turns, unreported = self._turns, len(self._reporter.finished)
+        if turns.error is None:
+            self._recover()
         try:
             self._service.update(ComputeNode, node_id, {"is_active": False, "duration_seconds": round(seconds, 3)})
         except TorcError as exc:

@@ -11,7 +11,7 @@ from torc_core.runner.gpus import GpuPool, gpu_ids
 from torc_core.runner.journal import Owner
 from torc_core.runner.resources import Machine, machine
 from torc_core.service.clock import now_ms, utc_text
-from torc_core.service.processes import start_of, this_machine
+from torc_core.service.processes import process_name, start_of, this_machine
 from torc_core.units import format_duration
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def node_record(workflow_id: int, options: RunnerOptions, here: Machine, gpus: G
         compute_node_type=options.compute_node_type,
         scheduler=options.scheduler,
         labels=sorted(options.labels) or None,
+        process=process_name(os.getpid()),
     )
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.errors import Invalid
-from torc_core.records.answers import Tick
+from torc_core.records.answers import StartedJob, Tick
+from torc_core.records.resources import ComputeNode
+from torc_core.runner.environment import RUNNER_VARIABLE, runner_id
 from torc_core.runner.journal import FOLDER, Left, Owner, read
-from torc_core.service.processes import Machine, start_of
+from torc_core.service.clock import utc_now
+from torc_core.service.processes import Machine, is_dead, start_of
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor, Handle
@@ -38,6 +41,19 @@ def recover(
             seized, left = mine
             _take_over(service, executor, left, say)
             seized.unlink()
+    _adopt_silent(service, workflow, say)
+
+
+def _adopt_silent(service: Service, workflow: Workflow, say: Callable[[str], None]) -> None:
+    """Free what is held by runners that ended on this machine without leaving a journal: they started nothing."""
+    dead = [
+        node.id
+        for node in service.each(ComputeNode, workflow.id, is_active=True)
+        if node.process is not None and is_dead(node.process)
+    ]
+    if dead:
+        adopted = service.adopt_orphans(workflow.id, dead)
+        say(f"{len(dead)} runners that are gone held {adopted.count} jobs; these can be run again")
 
 
 def _seize(path: Path, machine: Machine, workflow: Workflow) -> tuple[Path, Left] | None:
@@ -72,8 +88,21 @@ def _is_alive(pid: int, start: str, boot_id: str, machine: Machine) -> bool:
 
 def _take_over(service: Service, executor: Executor, left: Left, say: Callable[[str], None]) -> None:
     owner = left.owner
-    _end(executor, [handle for handle in left.running.values() if handle.executor == executor.name], say)
+    known = [handle for handle in left.running.values() if handle.executor == executor.name]
+    _end(
+        executor, list(dict.fromkeys([*known, *executor.find(RUNNER_VARIABLE, runner_id(owner.pid, owner.start))])), say
+    )
+    began = [*left.running, *left.starting, *((end.job_id, end.attempt_id) for end in left.finished)]
+    moment = utc_now()
     try:
+        service.tick(
+            owner.workflow_id,
+            Tick(
+                compute_node_id=owner.compute_node_id,
+                run_id=owner.run_id,
+                started=[StartedJob(job_id=job_id, start_time=moment) for job_id, _ in began],
+            ),
+        )
         for first in range(0, len(left.finished), _CHUNK):
             finished = left.finished[first : first + _CHUNK]
             service.tick(

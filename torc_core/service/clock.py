@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 
 def now_ms() -> int:
@@ -12,7 +13,12 @@ def now_ms() -> int:
 
 def utc_text(ms: int) -> str:
     """Write milliseconds since 1970 as UTC with milliseconds: ``2026-01-31T08:15:30.250Z``."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(ms // 1000))}.{ms % 1000:03d}Z"
+    return f"{_to_the_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _to_the_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def utc_now() -> str:

@@ -45,7 +45,7 @@ def create_whole_workflow(turn: Turn, new: NewWorkflow) -> CreatedWorkflow:
     counts["jobs"] = count
     if count:
         _insert_jobs(turn, workflow.id, columns, first, counts)
-    _insert_actions(turn, workflow.id, new.workflow_actions or [], first, counts)
+    _insert_actions(turn, workflow.id, new.workflow_actions or [], first)
     return CreatedWorkflow(
         workflow_id=workflow.id, first_job_id=first["jobs"], first_file_id=first["files"],
         first_user_data_id=first["user_data"], job_count=count,
@@ -184,9 +184,7 @@ def _references(f: Field, column: list[Any], first: int, count: int, default_id:
             raise Invalid(f"jobs: {f.name}: position {position} is outside 0 to {count - 1}", field=f.name)
 
 
-def _insert_actions(
-    turn: Turn, workflow_id: int, items: Sequence[dict[str, Any]], first: dict[str, int], counts: dict[str, int]
-) -> None:
+def _insert_actions(turn: Turn, workflow_id: int, items: Sequence[dict[str, Any]], first: dict[str, int]) -> None:
     made: list[dict[str, Any]] = []
     for item in items:
         action = dict(item)

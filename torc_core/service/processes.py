@@ -56,6 +56,23 @@ def _start_without_proc(pid: int) -> str:
         return ""
 
 
+def process_name(pid: int) -> str:
+    """Return what names a live process of this machine among all that ever had its id: boot, id space, id, start."""
+    here = this_machine()
+    return f"{here.boot_id} {here.pid_space} {pid} {start_of(pid)}"
+
+
+def is_dead(name: str) -> bool:
+    """Whether ``name`` is of a process of this machine (as ``process_name`` says it) that has ended since."""
+    boot_id, _, rest = name.partition(" ")
+    pid_space, _, rest = rest.partition(" ")
+    pid, _, start = rest.partition(" ")
+    here = this_machine()
+    if not boot_id or (boot_id, pid_space) != (here.boot_id, here.pid_space) or not pid.isdecimal():
+        return False
+    return start_of(int(pid)) != start
+
+
 def is_stopped(pid: int) -> bool:
     """Whether a process is halted by a signal (Ctrl-Z)."""
     try:

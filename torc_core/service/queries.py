@@ -14,6 +14,7 @@ from torc_core.records.resources import ComputeNode, File, Job, Result, UserData
 from torc_core.records.values import Value
 from torc_core.service.api import Service
 from torc_core.service.clock import seconds_of
+from torc_core.service.processes import is_dead
 from torc_core.service.registry import handles
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
@@ -61,7 +62,8 @@ def get_workflow_status(turn: Turn, id: int) -> a.StatusSummary:
     workflow, state = turn.get(Workflow, id), turn.state(id)
     latest = of_workflow(id, Condition("is_latest", "equal", 1))
     minutes, walltime = _times(turn, latest, state.run_id)
-    active = turn.storage.count(ComputeNode, of_workflow(id, Condition("is_active", "equal", 1)))
+    nodes = turn.rows(ComputeNode, ("process",), of_workflow(id, Condition("is_active", "equal", 1)))
+    active = sum(process is None or not is_dead(process) for (process,) in nodes)
     return a.StatusSummary(
         workflow_id=id, workflow_name=workflow.name, workflow_user=workflow.user, run_id=state.run_id,
         total_jobs=len(state.graph), jobs_by_status=counts_of(state), total_exec_time_minutes=minutes,

@@ -66,10 +66,10 @@ class RemoteService(Service):
         **filters: Any,
     ) -> Page[R]:
         """See Service."""
-        asked = {"workflow_id": workflow_id, "offset": offset, "limit": limit, "sort_by": sort_by, **filters}
+        asked = {"workflow_id": workflow_id, "offset": offset, "limit": limit, "sort_by": sort_by}
+        asked |= {"reverse_sort": reverse_sort, **filters}
         given = {name: value for name, value in asked.items() if value is not None}
-        page = self._derived(f"list_{kind.PLURAL}", given | {"reverse_sort": reverse_sort})
-        return page  # type: ignore[no-any-return]
+        return self._derived(f"list_{kind.PLURAL}", given)  # type: ignore[no-any-return]
 
     def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
         """See Service."""

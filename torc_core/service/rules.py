@@ -139,7 +139,7 @@ def _change_job(turn: Turn, job: Job, changes: dict[str, Any]) -> None:
     elif status is not None and not (is_new and status is JobStatus.DISABLED):
         raise Invalid(
             f"the status of job {job.id} cannot be set from {job.status} to {status} here",
-            hint="Only an uninitialized job can be disabled; use the operations for starting, completing and resetting.",
+            hint="Only an uninitialized job can be disabled; the rest happens by starting, completing and resetting.",
             field="status",
         )
     changed = [name for name in _DEFINING & changes.keys() if (changes[name] or None) != (getattr(job, name) or None)]

@@ -17,6 +17,7 @@ from torc_plugins.executors.local_processes import (
     Former,
     boot_id,
     group_members,
+    leaders_with,
     own_peak_kib,
     signal_group,
     ticks_since_boot,
@@ -269,6 +270,13 @@ class LocalExecutor(Executor):
             heapq.heapify(alarms)
         self._alarm_count += 1
         heapq.heappush(alarms, (when, self._alarm_count, child))
+
+    def find(self, variable: str, value: str) -> list[Handle]:
+        """Return the leaders of process groups that have the variable."""
+        boot = self._boot
+        return [
+            Handle(self.name, f"{pid}:{facts.started}:{boot}") for pid, facts in leaders_with(f"{variable}={value}")
+        ]
 
     def cancel(self, handles: Collection[Handle], grace_seconds: float) -> None:
         """End the commands; leftovers of former objects are killed at once."""

@@ -55,6 +55,22 @@ def group_members(group: int) -> list[Stat]:
     return []
 
 
+def leaders_with(setting: str) -> list[tuple[int, Stat]]:
+    """Return the leaders of process groups whose environment has ``NAME=value``; only those we may look into."""
+    wanted = setting.encode()
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir(PROC):  # noqa: PTH208  (names, not paths)
+            if not name.isdecimal():
+                continue
+            with contextlib.suppress(OSError):
+                if wanted in (PROC / name / "environ").read_bytes().split(b"\0"):
+                    facts = stat(name)
+                    if facts is not None and facts.group == int(name) and facts.state not in "ZX":
+                        found.append((int(name), facts))
+    return found
+
+
 def own_peak_kib() -> int:
     """Return the largest resident size this process has had, KiB; 0 when unknown."""
     with contextlib.suppress(OSError):

@@ -95,7 +95,7 @@ def test_a_gap_that_can_be_seen_is_not_drawn_over():
         sketch.bare(name, template=0)
     sketch.job("block", 5000, cpus=2, after=names, template=1)
     for i in range(50):
-        sketch.bare(f"late_{i}", after=["block"], template=2)
+        sketch.bare(f"late_{i}", after=["block"], template=0)
     # on two CPUs the second row is empty while "block" runs
     second = [bar for bar in bars(drawn(run(sketch, machine(2)))) if "early_1 " in bar[0] or "late_1 " in bar[0]]
     assert len(second) == 2
@@ -109,6 +109,16 @@ def test_many_slots_share_lines():
     found = bars(drawn(run(sketch, machine(1, max_parallel_jobs=1000))))
     assert len({y for _, _, y, _ in found}) == 200  # five slots each
     assert found[0][0].startswith("5 slots, about 100% in use")
+
+
+def test_lines_of_several_slots_say_how_much_of_them_is_in_use():
+    sketch = Sketch().job("long", 1000, priority=1)
+    for i in range(399):
+        sketch.job(f"short_{i}", 1)
+    found = bars(drawn(run(sketch, machine(1, max_parallel_jobs=400))))
+    # a minute is 1.1 px of a cell of 3 px, which is nearest to a quarter
+    assert {text for text, *_ in found[2:]} == {"2 slots, about 25% in use"}
+    assert found[1][0] == "2 slots, about 50% in use"
 
 
 def test_a_hundred_thousand_jobs_stay_drawable():

@@ -145,6 +145,17 @@ def test_commands_after_jobs_join_their_event_or_make_one():
     ]
 
 
+def test_an_event_of_commands_alone_stands_at_its_level():
+    sketch = Sketch().job("a").job("b", after="a").job("c", after="b").job("d", after="c")
+    sketch.plan.actions = [
+        {"trigger_type": "on_jobs_complete", "action_type": "run_commands", "commands": ["mail"], "jobs": [0, 1]},
+    ]
+    events = Stages(sketch.plan).events
+    assert [(event.id, event.level) for event in events] == [
+        ("start", 0), ("after_a", 1), ("after_b", 2), ("after_a_and_1_more", 2), ("after_c", 3),
+    ]  # fmt: skip
+
+
 def test_rows_fold_what_differs_by_numbers_only():
     sketch = Sketch()
     for i in range(100):

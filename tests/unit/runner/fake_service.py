@@ -79,6 +79,9 @@ class FakeService(Service):
                 )
                 for id, job in self.launches.items()
             ]  # fmt: skip
+        elif kind is ComputeNode:
+            assert filters == {"is_active": True}
+            items = [node for node in self.nodes.values() if node.is_active]
         else:
             assert kind is Job
             assert filters == {"status": JobStatus.READY}
