@@ -75,15 +75,18 @@ def group_of(shown: Shown, name: str, doc: str) -> TorcGroup:
 # reading
 
 
-def list_command(shown: Shown, find: Callable[..., Page[Any]] | None = None, *more: click.Option) -> TorcCommand:
-    """Return the list command; ``find`` stands in for ``find_records`` and takes the options in ``more`` too."""
-    ask = find or find_records
+def list_command(shown: Shown, show: Callable[..., None] | None = None, *more: click.Option) -> TorcCommand:
+    """Return the list command; ``show(app, workflow_id, paging, **filters and options in more)`` does its work."""
 
     @pass_app
     def run(app: App, workflow_id: int | None, **given: Any) -> None:
         paging = Paging(*(given.pop(name) for name in Paging._fields))
         asked = {name: value for name, value in given.items() if value is not None}
-        show_list(app, shown, ask(app.service(), shown.kind, pick(app, workflow_id), paging, **asked))
+        chosen = pick(app, workflow_id)
+        if show is not None:
+            show(app, chosen, paging, **asked)
+        else:
+            show_list(app, shown, find_records(app.service(), shown.kind, chosen, paging, **asked))
 
     filters = [_filter_option(f, shown) for f in shown.kind.FILTERS.values()]
     params = [_workflow_parameter(), *filters, *more, *page_options(shown)]
@@ -142,7 +145,7 @@ def _filter_option(asked: Filter, shown: Shown) -> click.Option:
         text = f"With {words.removeprefix('include ')}."
         return click.Option(names, is_flag=True, default=None, help=text)
     text = "Only those that are, or are not." if asked.type is bool else f"Only those with this {words}."
-    return click.Option(names, **_type_of(asked.type), default=None, help=text)
+    return _option(names, asked.type, help=text)
 
 
 def _get_command(shown: Shown) -> click.Command:
@@ -252,9 +255,7 @@ def field_option(shown: Shown, f: Field, *, is_new: bool) -> click.Option:
     help_text = f"{text[0].upper()}{text[1:]}."
     if is_new and f.type is bool and f.default is False:
         return click.Option(names, is_flag=True, default=None, help=help_text)
-    return click.Option(
-        names, **_type_of(f.type), required=is_new and f.default is REQUIRED, default=None, help=help_text
-    )
+    return _option(names, f.type, required=is_new and f.default is REQUIRED, help=help_text)
 
 
 def values_of(shown: Shown, given: dict[str, Any]) -> dict[str, Any]:
@@ -305,14 +306,15 @@ class _ListOption(click.Option):
         return [item for piece in pieces for item in piece] if pieces else None
 
 
-def _type_of(kind: Any) -> dict[str, Any]:
-    """Return what click is told about the type of a field or filter."""
+def _option(names: list[str], kind: Any, **attributes: Any) -> click.Option:
+    """Return the option that reads values of a type of a field or filter."""
     if get_origin(kind) is list:
         (item,) = get_args(kind)
-        return {"cls": _ListOption, "type": _Listed(item), "metavar": "ID,..." if item is int else "A,B,..."}
+        return _ListOption(names, type=_Listed(item), metavar="ID,..." if item is int else "A,B,...", **attributes)
     if hasattr(kind, "number"):
         choices = [member.value for member in kind]
-        return {"type": click.Choice(choices), "metavar": "STATUS" if len(choices) > _MANY_CHOICES else None}
+        metavar = "STATUS" if len(choices) > _MANY_CHOICES else None
+        return click.Option(names, type=click.Choice(choices), metavar=metavar, default=None, **attributes)
     if get_origin(kind) is dict or kind is Any:
-        return {"type": str, "metavar": "JSON"}
-    return {"type": {int: int, float: float, bool: bool}.get(kind, str)}
+        return click.Option(names, type=str, metavar="JSON", default=None, **attributes)
+    return click.Option(names, type={int: int, float: float, bool: bool}.get(kind, str), default=None, **attributes)

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from torc_core.cli.app import App, pass_app
-from torc_core.cli.groups import TorcCommand
-from torc_core.cli.kinds import Shown, group_of
-from torc_core.cli.showing import echo_lines, echo_record, echo_records, moment, short_json
+from torc_core.cli.kinds import Shown, create_command, group_of
 from torc_core.cli.pick import pick, workflow_argument
+from torc_core.cli.showing import echo_lines, echo_record, moment, short_json
+from torc_core.errors import NotFound
 from torc_core.records.resources import (
     ComputeNode,
     Event,
     FailureHandler,
     File,
+    Job,
     ResourceRequirements,
-    Result,
     UserData,
 )
-from torc_core.units import human_duration, human_memory
+from torc_core.service.api import Service
+from torc_core.units import human_duration
+
+_LETTERS = {"offset": "-o", "sort_by": "-s", "reverse_sort": "-r"}
+
+
+def event_time(event: Event) -> str:
+    """Return when an event happened, as local time."""
+    return moment(event.timestamp / 1000)
+
+
+def _event_extra(service: Service, events: Sequence[Event]) -> list[dict[str, Any]]:
+    return [{"timestamp_formatted": event_time(event)} for event in events]
+
+
+def _of_event(name: str, usual: str = "") -> Any:
+    """Return what gives a member of an event's data."""
+    return lambda event: event.data.get(name, usual) if isinstance(event.data, dict) else usual
+
 
 FILES = Shown(
     File,
-    {"ID": "id", "Name": "name", "Path": "path", "Modified": lambda f: moment(f.st_mtime)},
+    {"ID": "id", "Name": "name", "Path": "path", "Modified Time": lambda f: moment(f.st_mtime)},
     short={"name": "-n --name", "path": "-p --path"},
     new=("name", "path"),
     changed=("name", "path"),
 )
 USER_DATA = Shown(
     UserData,
-    {"ID": "id", "Name": "name", "Ephemeral": "is_ephemeral", "Data": lambda d: short_json(d.data)},
+    {"ID": "id", "Name": "name", "Ephemeral": "is_ephemeral", "Data Preview": lambda d: short_json(d.data)},
     short={"name": "-n --name", "data": "-d --data", "is_ephemeral": "--ephemeral"},
+    paging={"offset": "-o"},
     new=("name", "data", "is_ephemeral"),
     changed=("name", "data", "is_ephemeral"),
 )
@@ -49,44 +71,36 @@ NODES = Shown(
     ComputeNode,
     {
         "ID": "id", "Hostname": "hostname", "PID": "pid", "CPUs": "num_cpus",
-        "Memory (GiB)": lambda n: f"{n.memory_gb:.1f}", "GPUs": "num_gpus", "Active": "is_active",
+        "Memory (GB)": lambda n: f"{n.memory_gb:.1f}", "GPUs": "num_gpus", "Active": "is_active",
         "Start Time": "start_time",
         "Duration": lambda n: "" if n.duration_seconds is None else human_duration(n.duration_seconds),
         "Labels": lambda n: ",".join(n.labels or ()),
     },
+    paging=_LETTERS,
     can_delete=False,
-)  # fmt: skip
-RESULTS = Shown(
-    Result,
-    {
-        "ID": "id", "Job ID": "job_id", "Run": "run_id", "Attempt": "attempt_id", "Return Code": "return_code",
-        "Status": "status", "Time": lambda r: human_duration(r.exec_time_minutes * 60),
-        "Peak Memory": lambda r: "-" if r.peak_memory_bytes is None else human_memory(r.peak_memory_bytes),
-        "Peak CPU %": lambda r: "-" if r.peak_cpu_percent is None else f"{r.peak_cpu_percent:.0f}",
-        "Completed": "completion_time", "Reason": lambda r: r.reason or "",
-    },
-    filter_options={
-        "job_id": "-j --job-id", "run_id": "-r --run-id", "status": "-s --status", "compute_node_id": "--compute-node",
-    },
 )  # fmt: skip
 EVENTS = Shown(
     Event,
-    {"ID": "id", "Time": lambda e: moment(e.timestamp / 1000), "Data": lambda e: short_json(e.data)},
+    {
+        "ID": "id", "Timestamp": "timestamp_formatted", "Level": _of_event("severity", "info"),
+        "Event Type": _of_event("category"), "Data": lambda e: short_json(e.data),
+    },
     short={"data": "-d --data"},
     filter_options={"category": "-t --category --type"},
+    paging=_LETTERS,
     new=("data",),
-)
+    extra=_event_extra,
+)  # fmt: skip
 
 files = group_of(FILES, "files", "Files that jobs read and write.")
 user_data = group_of(USER_DATA, "user-data", "JSON data that jobs hand to each other.")
 resource_requirements = group_of(REQUIREMENTS, "resource-requirements", "What jobs need while they run.")
 failure_handlers = group_of(HANDLERS, "failure-handlers", "What happens when jobs fail.")
 compute_nodes = group_of(NODES, "compute-nodes", "Runners, present and past.")
-results = group_of(RESULTS, "results", "How attempts of jobs ended.")
 events = group_of(EVENTS, "events", "What happened to a workflow.")
 
 
-@files.command("list-required-existing", cls=TorcCommand)
+@files.command("list-required-existing")
 @workflow_argument
 @pass_app
 def list_required_existing(app: App, workflow_id: int | None) -> None:
@@ -95,7 +109,7 @@ def list_required_existing(app: App, workflow_id: int | None) -> None:
     echo_lines(app, {"files": found.files}, found.files, "No file has to exist beforehand.")
 
 
-@user_data.command("list-missing", cls=TorcCommand)
+@user_data.command("list-missing")
 @workflow_argument
 @pass_app
 def list_missing(app: App, workflow_id: int | None) -> None:
@@ -104,27 +118,44 @@ def list_missing(app: App, workflow_id: int | None) -> None:
     echo_lines(app, {"user_data": found.user_data}, found.user_data, "No user data is missing.")
 
 
-@events.command("get-latest-event", cls=TorcCommand)
+def _create_user_data(
+    app: App, data: UserData, consumer_job_id: int | None, producer_job_id: int | None
+) -> UserData:
+    """Store user data and give it to the jobs that read and write it."""
+    service = app.service()
+    uses = [("input_user_data_ids", consumer_job_id), ("output_user_data_ids", producer_job_id)]
+    jobs = [(field, _job_of(service, data.workflow_id, id)) for field, id in uses if id is not None]
+    made = service.create(data)
+    for field, job in jobs:
+        service.update(Job, job.id, {field: [*(getattr(job, field) or ()), made.id]})
+    return made
+
+
+def _job_of(service: Service, workflow_id: int, id: int) -> Job:
+    job = service.get(Job, id)
+    if job.workflow_id != workflow_id:
+        raise NotFound(f"workflow {workflow_id} has no job {id}", hint=f"It belongs to workflow {job.workflow_id}.")
+    return job
+
+
+user_data.add_command(
+    create_command(
+        USER_DATA,
+        _create_user_data,
+        click.Option(["--consumer-job-id"], type=int, help="The job that reads it."),
+        click.Option(["--producer-job-id"], type=int, help="The job that writes it."),
+    )
+)
+
+
+@events.command("get-latest-event")
 @workflow_argument
 @pass_app
 def get_latest_event(app: App, workflow_id: int | None) -> None:
     """Show the newest event."""
-    from torc_core.errors import NotFound
-
     chosen = pick(app, workflow_id)
     page = app.service().find(Event, chosen, limit=1, sort_by="id", reverse_sort=True)
     if not page.items:
         raise NotFound(f"workflow {chosen} has no events")
-    echo_record(app, page.items[0], "event")
-
-
-@results.command("failed", cls=TorcCommand)
-@click.argument("workflow_id", type=int, required=False)
-@pass_app
-def failed(app: App, workflow_id: int | None) -> None:
-    """List the latest results of jobs that did not succeed."""
-    from torc_core.records.record import Page
-
-    chosen = pick(app, workflow_id)
-    bad = [r for r in app.service().each(Result, chosen) if r.return_code != 0]
-    echo_records(app, Page(bad, len(bad)), RESULTS.columns, "results")
+    [event] = page.items
+    echo_record(app, event, "event", {"timestamp_formatted": event_time(event)})

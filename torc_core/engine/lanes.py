@@ -25,6 +25,13 @@ class Lane(NamedTuple):
         return (-self.priority, -self.gpus, -self.runtime_s, -self.memory_bytes, -self.cpus)
 
 
+def are_offered(wanted: frozenset[str], offered: frozenset[str]) -> bool:
+    """Whether a runner with labels ``offered`` takes jobs that want ``wanted``: labeled ones all of whose it has, or,
+    without any labels, only those that want none.
+    """
+    return bool(wanted) == bool(offered) and wanted <= offered
+
+
 class Room:
     """What a runner (or ``nodes`` equal machines of one) still has free. Amounts are per machine.
 
@@ -60,8 +67,7 @@ class Room:
             and lane.nodes <= self.nodes
             and lane.runtime_s <= self.time_s
             and (any_scheduler or lane.scheduler in (0, self.scheduler))
-            and bool(lane.labels) == bool(self.labels)
-            and lane.labels <= self.labels
+            and are_offered(lane.labels, self.labels)
         )
 
     def copies(self, lane: Lane) -> int:

@@ -9,15 +9,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import chain, groupby
 from operator import itemgetter
 
-from torc_core.engine.lanes import UNLIMITED, Lane, Room
+from torc_core.engine.lanes import UNLIMITED, Lane, Room, are_offered
 from torc_core.status import READY
 
 Waiting = tuple[tuple[int, ...], int]
 """Rank and number of a lane."""
+
+
+def _priority(entry: Waiting) -> int:
+    return entry[0][0]
 
 
 class ReadyQueue:
@@ -92,13 +96,34 @@ class ReadyQueue:
         if not self._counts[lane]:
             self._retire(lane)
 
-    def take(self, limit: int, room: Room | None = None) -> list[int]:
-        """Remove and return up to ``limit`` nodes in claim order, those that fit ``room`` together if one is given.
+    def take_first(self, limit: int, labels: frozenset[str] = frozenset()) -> list[int]:
+        """Remove and return up to ``limit`` nodes by priority, then id, whatever they need but labels."""
+        taken: list[int] = []
+        emptied: list[int] = []
+        lanes = self.lanes
+        waiting = (entry for entry in self._waiting if are_offered(lanes[entry[1]].labels, labels))
+        for _, equals in groupby(waiting, key=_priority):
+            heads = [(self._head(number), number) for _, number in equals]
+            heapify(heads)
+            while heads and len(taken) < limit:
+                lane = heads[0][1]
+                self._pop(lane, limit - len(taken) if len(heads) == 1 else 1, taken)
+                if self._counts[lane]:
+                    heapreplace(heads, (self._head(lane), lane))
+                else:
+                    emptied.append(lane)
+                    heappop(heads)
+            if len(taken) >= limit:
+                break
+        for lane in emptied:
+            self._retire(lane)
+        return taken
+
+    def take_fitting(self, limit: int, room: Room) -> list[int]:
+        """Remove and return up to ``limit`` nodes in the order of lanes' ranks, those that fit ``room`` together.
 
         Jobs of other schedulers are considered only when nothing else is admitted, and never when the match is strict.
         """
-        if room is None:
-            return self._take_from(iter(self._waiting), limit, None)
         waiting = self._admitted(room, any_scheduler=False)
         first = next(waiting, None)
         if first is None and not room.strict_scheduler:
@@ -110,7 +135,7 @@ class ReadyQueue:
         lanes = self.lanes
         return (entry for entry in self._waiting if room.admits(lanes[entry[1]], any_scheduler))
 
-    def _take_from(self, waiting: Iterator[Waiting], limit: int, room: Room | None) -> list[int]:
+    def _take_from(self, waiting: Iterator[Waiting], limit: int, room: Room) -> list[int]:
         taken: list[int] = []
         emptied: list[int] = []
         for _, equals in groupby(waiting, key=itemgetter(0)):
@@ -118,17 +143,15 @@ class ReadyQueue:
             while numbers and len(taken) < limit:
                 alone = len(numbers) == 1
                 lane = numbers[0] if alone else min(numbers, key=self._head)  # equal ranks: lowest id first
-                wanted = limit - len(taken) if alone else 1
-                if room is not None:
-                    wanted = min(wanted, room.copies(self.lanes[lane]))
+                wanted = min(limit - len(taken) if alone else 1, room.copies(self.lanes[lane]))
                 count = self._pop(lane, wanted, taken)
-                if room is not None and count:
+                if count:
                     room.occupy(self.lanes[lane], count)
                 if not self._counts[lane]:
                     emptied.append(lane)
                 if not count or not self._counts[lane]:
                     numbers.remove(lane)
-            if len(taken) >= limit or (room is not None and room.is_full(self._least_cpus)):
+            if len(taken) >= limit or room.is_full(self._least_cpus):
                 break
         for lane in emptied:
             self._retire(lane)

@@ -47,12 +47,15 @@ class Changes:
         self.reset: list[int] = []
 
 
-def claim(graph: WorkflowGraph, limit: int, room: Room | None = None) -> Changes:
-    """Give out up to ``limit`` ready jobs in claim order; with ``room``, those that fit it together."""
+def claim(graph: WorkflowGraph, limit: int, room: Room | None = None, labels: frozenset[str] = frozenset()) -> Changes:
+    """Give out up to ``limit`` ready jobs: those that fit ``room`` together, or without one the first by priority and
+    id, to a runner with ``labels``.
+    """
     changes = Changes()
     if graph.canceled or limit <= 0:
         return changes
-    changes.claimed = graph.ready.take(limit, room)
+    ready = graph.ready
+    changes.claimed = ready.take_first(limit, labels) if room is None else ready.take_fitting(limit, room)
     for node in changes.claimed:
         graph.status[node] = PENDING
     return changes

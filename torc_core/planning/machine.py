@@ -14,10 +14,8 @@ _LEAST_MEMORY = 2**30 // 10  # with less than that free a runner claims nothing
 class Machine:
     """CPUs, memory and GPUs (or slots) that jobs take and give back; follows the runner's rules for claims."""
 
-    def __init__(self, capacity: Capacity, *, has_labels: bool) -> None:
-        """``has_labels``: some job has labels, or the runner; with slots, only then a claim needs a room."""
+    def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
-        self._has_labels = has_labels
         self._has_slots = capacity.max_parallel_jobs is not None
         self._cpus = self._memory = self._gpus = self._jobs = 0  # in use
         self._free_gpus = list(capacity.gpus)
@@ -38,7 +36,7 @@ class Machine:
         capacity = self._capacity
         if capacity.max_parallel_jobs is not None:
             free = capacity.max_parallel_jobs - self._jobs
-            return free, self._boundless() if self._has_labels else None
+            return free, self._boundless() if capacity.labels else None
         cpus = capacity.cpus - self._cpus
         room = Room(cpus, capacity.memory_bytes - self._memory, len(capacity.gpus) - self._gpus, labels=capacity.labels)
         return cpus, room

@@ -99,7 +99,7 @@ class _Run:
         self._needs = [needs[job.requirements] for job in plan.jobs]
         self._lanes = _lanes(plan)
         self._graph = build_graph(_columns(plan.jobs, self._lanes))
-        self._machine = Machine(capacity, has_labels=bool(capacity.labels) or any(lane.labels for lane in self._lanes))
+        self._machine = Machine(capacity)
         self._requests = list(launch_requests(plan))
         self._running: dict[Handle, _Start] = {}
         self._starts: list[_Start] = []

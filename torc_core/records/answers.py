@@ -132,7 +132,7 @@ class Tick(Value):
     finished: list[FinishedJob] | None = None
     released: list[int] | None = field("claimed but never started; they become ready again", default=None)
     limit: int = field("give at most so many jobs", default=0)
-    room: NodeResources | None = field("give only what fits together; null: whatever comes", default=None)
+    room: NodeResources | None = field("give only what fits together; null: any job without labels", default=None)
     strict_scheduler_match: bool = False
     resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
 

@@ -158,8 +158,8 @@ class Service:
         """Take the jobs of runners that are gone: record the lost attempts, make them ready again or failed."""
 
     @operation("POST", "/workflows/{id}/claim_next_jobs", "workflows")
-    def claim_next_jobs(self, id: int, limit: int = 10) -> a.ClaimedJobs:
-        """Give up to ``limit`` ready jobs to the caller; no two callers get the same job."""
+    def claim_next_jobs(self, id: int, limit: int = 10, labels: list[str] | None = None) -> a.ClaimedJobs:
+        """Give up to ``limit`` ready jobs to a caller with ``labels``; no two callers get the same job."""
 
     @operation("POST", "/workflows/{id}/claim_jobs_based_on_resources/{limit}", "workflows")
     def claim_jobs_based_on_resources(

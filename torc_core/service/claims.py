@@ -28,10 +28,10 @@ _LINKS = slice(9, 14)  # output files, dependencies, input files, input data, ou
 
 
 @handles(Service.claim_next_jobs)
-def claim_next_jobs(turn: Turn, id: int, limit: int = 10) -> ClaimedJobs:
+def claim_next_jobs(turn: Turn, id: int, limit: int = 10, labels: list[str] | None = None) -> ClaimedJobs:
     """Give the first ready jobs, whatever they need."""
     state = turn.state(id)
-    taken = take(turn, state, limit if limit >= 0 else len(state.graph), None, None)
+    taken = take(turn, state, limit if limit >= 0 else len(state.graph), None, None, frozenset(labels or ()))
     return ClaimedJobs(jobs=_as_jobs(turn, state, taken))
 
 
@@ -67,11 +67,18 @@ def room_of(node: NodeResources, strict_scheduler_match: bool = False) -> Room:
     )
 
 
-def take(turn: Turn, state: WorkflowState, limit: int, room: Room | None, holder: int | None) -> list[int]:
+def take(
+    turn: Turn,
+    state: WorkflowState,
+    limit: int,
+    room: Room | None,
+    holder: int | None,
+    labels: frozenset[str] = frozenset(),
+) -> list[int]:
     """Claim jobs for ``holder`` (a compute node, None when nobody says) and write it down; returns their ids."""
     if limit <= 0 or state.graph.canceled:
         return []
-    claimed = transitions.claim(state.graph, limit, room).claimed
+    claimed = transitions.claim(state.graph, limit, room, labels).claimed
     if not claimed:
         return []
     turn.touch(state.id)

@@ -31,7 +31,7 @@ def test_the_order_is_priority_then_gpus_then_time_then_memory_then_cpus_then_id
     graph = ready(
         Lane(), Lane(cpus=2), Lane(memory_bytes=GIB), Lane(runtime_s=120), Lane(gpus=1), Lane(priority=1), Lane()
     )
-    assert claimed(graph) == [6, 5, 4, 3, 2, 1, 7]
+    assert claimed(graph, cpus=100, gpus=9) == [6, 5, 4, 3, 2, 1, 7]
 
 
 def test_the_limit_is_kept_and_the_rest_stays_ready() -> None:
@@ -82,5 +82,16 @@ def test_two_node_jobs_take_whole_nodes_and_others_share_the_rest() -> None:
     assert claimed(graph, cpus=8, nodes=5) == [4, 1, 2]
 
 
-def test_without_a_room_nothing_is_asked_about_needs() -> None:
-    assert claimed(ready(Lane(cpus=10_000), Lane(gpus=8))) == [2, 1]
+def test_without_a_room_the_order_is_priority_then_id_whatever_jobs_need() -> None:
+    lanes = [Lane(cpus=10_000), Lane(gpus=8), Lane(priority=1), Lane(), Lane(runtime_s=999), Lane(gpus=8)]
+    assert claimed(ready(*lanes)) == [3, 1, 2, 4, 5, 6]
+    graph = ready(*lanes)
+    assert claimed(graph, 4) == [3, 1, 2, 4]
+    assert claimed(graph, 1) == [5]
+    assert graph.ready_count == 1
+
+
+def test_without_a_room_labels_count_too() -> None:
+    graph = ready(Lane(), Lane(labels=frozenset("a")), Lane(labels=frozenset("ab")))
+    assert claimed(graph) == [1]
+    assert graph.job_ids(transitions.claim(graph, 9, labels=frozenset("ab")).claimed) == [2, 3]

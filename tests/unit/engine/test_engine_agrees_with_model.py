@@ -136,12 +136,12 @@ class EngineAndModel(RuleBasedStateMachine):
             transitions.set_status(self.graph, number, status)
 
     @precondition(lambda self: self.model.having(READY))
-    @rule(data=st.data())
-    def leave_and_come_back(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(self.model.having(READY)))
-        for status in (BLOCKED, READY):
-            self.model.set_status(number, status)
-            transitions.set_status(self.graph, number, status)
+    @rule()
+    def leave_and_come_back(self) -> None:
+        for number in self.model.having(READY):
+            for status in (BLOCKED, READY):
+                self.model.set_status(number, status)
+                transitions.set_status(self.graph, number, status)
 
     @rule(data=st.data())
     def reset(self, data: st.DataObject) -> None:

@@ -1,0 +1,1 @@
+"""Times torc beside its peers: ``python -m benchmarks``."""
