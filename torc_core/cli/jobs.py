@@ -1,4 +1,4 @@
-"""``torc jobs``: list, inspect, change, reset."""
+"""``torc jobs``: list, inspect and change jobs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 import click
 
 from torc_core.cli.app import App, pass_app
-from torc_core.cli.groups import TorcCommand
-from torc_core.cli.kinds import Shown, group_of
-from torc_core.cli.output import echo, echo_json
-from torc_core.cli.pick import confirmed, pick, workflow_argument
-from torc_core.cli.showing import bare_fields, echo_records, table
-from torc_core.errors import TorcError, UsageError
-from torc_core.records.answers import JobReset
+from torc_core.cli.kinds import Shown, group_of, update_command
+from torc_core.cli.logs import Logs, output_dir_option, output_folder
+from torc_core.cli.output import echo, echo_json, write
+from torc_core.cli.pick import pick, workflow_argument
+from torc_core.cli.showing import bare_fields, cut, echo_message, echo_records, table
+from torc_core.errors import Invalid, NotFound, UsageError
+from torc_core.records.answers import JobList
 from torc_core.records.record import Page
-from torc_core.records.resources import Job, ResourceRequirements
-from torc_core.status import JobStatus
+from torc_core.records.resources import FailureHandler, Job, ResourceRequirements, Result
+from torc_core.service.api import Service
 
 JOBS = Shown(
     Job,
-    {"ID": "id", "Name": "name", "Status": "status", "Priority": "priority", "Command": lambda j: _short(j.command)},
+    {"ID": "id", "Name": "name", "Status": "status", "Priority": "priority", "Command": lambda j: cut(j.command)},
     short={
         "name": "-n --name", "command": "-c --command", "resource_requirements_id": "-r --resource-requirements-id",
         "depends_on_job_ids": "-b --blocking-job-ids --depends-on-job-ids", "input_file_ids": "-i --input-file-ids",
@@ -40,48 +40,71 @@ JOBS = Shown(
     ),
 )  # fmt: skip
 jobs = group_of(JOBS, "jobs", "Jobs: list, inspect, change, reset.")
+jobs.lazy["reset-status"] = "resetting:reset_jobs"
 
 
-def _short(command: str) -> str:
-    line = command.partition("\n")[0]
-    return line if len(command) <= 60 else f"{line[:57]}..."
+def _prepare_update(
+    app: App, id: int, changes: dict[str, Any], *, runtime: str | None, clear_labels: bool
+) -> dict[str, Any]:
+    """Change the job's requirements, which other jobs may share, and return the changes of the job itself."""
+    if clear_labels:
+        if "labels" in changes:
+            raise UsageError("--label and --clear-labels do not go together")
+        changes["labels"] = []
+    if runtime is not None:
+        service = app.service()
+        needs_id = changes.get("resource_requirements_id") or service.get(Job, id).resource_requirements_id
+        if needs_id is None:
+            raise Invalid(f"job {id} has no resource requirements", hint="Give it some: --resource-requirements-id ID")
+        service.update(ResourceRequirements, needs_id, ResourceRequirements.read_changes({"runtime": runtime}))
+    return changes
 
 
-@jobs.command("running", cls=TorcCommand)
+jobs.add_command(
+    update_command(
+        JOBS,
+        _prepare_update,
+        click.Option(["--runtime"], metavar="DURATION", help="Of its requirements, and of all jobs that share them."),
+        click.Option(["--clear-labels"], is_flag=True, help="Any runner may take it."),
+    )
+)
+
+
+@jobs.command("running", lists=True)
 @workflow_argument
 @pass_app
 def running(app: App, workflow_id: int | None) -> None:
     """List the jobs that run now, and where."""
-    columns = {"Job ID": "job_id", "Name": "job_name", "Runner": "compute_node_name", "Since": "start_time"}
-    echo_records(app, app.service().list_running_jobs(pick(app, workflow_id)), columns, "running jobs")
+    columns = {
+        "Job ID": "job_id", "Name": "job_name", "Runner": "compute_node_name", "Slurm Job": "scheduler_job_id",
+        "Since": "start_time",
+    }  # fmt: skip
+    echo_records(app, app.service().list_running_jobs(pick(app, workflow_id)), columns, "running_jobs")
 
 
-@jobs.command("create-from-file", cls=TorcCommand)
+@jobs.command("create-from-file")
 @click.argument("workflow_id", type=int)
-@click.argument("file", type=click.File())
-@click.option("--cpus-per-job", type=int, default=1, help="CPUs of each job (1).")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--cpus-per-job", type=click.IntRange(0), default=1, help="CPUs of each job (1).")
 @click.option("--memory-per-job", default="1m", help="Memory of each job (1m).")
-@click.option("--runtime-per-job", default="PT1M", help="Run time of each job (PT1M).")
+@click.option("--runtime-per-job", default="PT1M", metavar="DURATION", help="Run time of each job (PT1M).")
 @pass_app
 def create_from_file(
     app: App, workflow_id: int, file: Any, cpus_per_job: int, memory_per_job: str, runtime_per_job: str
 ) -> None:
-    """Add a job for each line of a file; blank lines and lines with # are left out."""
-    from torc_core.records.answers import JobList
-
-    lines = [line.strip() for line in file]
-    commands = [line for line in lines if line and not line.startswith("#")]
+    """Add a job for each line of FILE (-: standard input); blank lines and lines with # are left out."""
+    commands = commands_in(file.read())
     if not commands:
-        raise TorcError(f"{file.name} has no commands", hint="Write one command a line.")
+        raise Invalid(f"{file.name} has no commands", hint="Write one command a line.")
     service = app.service()
     needs = ResourceRequirements.read(
         {
-            "workflow_id": workflow_id, "name": f"batch_jobs_req_{int(time.time())}", "num_cpus": cpus_per_job,
-            "memory": memory_per_job, "runtime": runtime_per_job,
+            "workflow_id": pick(app, workflow_id), "name": f"batch_jobs_req_{int(time.time())}",
+            "num_cpus": cpus_per_job, "memory": memory_per_job, "runtime": runtime_per_job,
         }
     )  # fmt: skip
+    taken = {job.name for job in service.each(Job, workflow_id, include_relationships=False)}
     needs_id = service.create(needs).id
-    taken = {job.name for job in service.each(Job, workflow_id)}
     made = []
     for number, command in enumerate(commands, len(taken) + 1):
         name = _free_name(f"job{number}", taken)
@@ -89,10 +112,13 @@ def create_from_file(
         made.append(Job(workflow_id=workflow_id, name=name, command=command, resource_requirements_id=needs_id))
     service.create_jobs(JobList(jobs=made))
     message = f"Created {len(made)} jobs in workflow {workflow_id}"
-    if app.wants_json:
-        echo_json({"status": "success", "message": message, "workflow_id": workflow_id, "jobs_created": len(made)})
-    else:
-        echo(message)
+    echo_message(app, message, workflow_id=workflow_id, jobs_created=len(made))
+
+
+def commands_in(text: str) -> list[str]:
+    """Return the commands in a file: one a line, without blank lines and lines that begin with #."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -103,148 +129,100 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-@jobs.command("list-resource-requirements", cls=TorcCommand)
+@jobs.command("list-resource-requirements", lists=True)
 @workflow_argument
 @click.option("-j", "--job-id", type=int, help="Only of this job.")
 @pass_app
 def list_resource_requirements(app: App, workflow_id: int | None, job_id: int | None) -> None:
     """List what each job needs."""
-    service = app.service()
-    if job_id is not None:
-        listed = [service.get(Job, job_id)]
-        chosen = listed[0].workflow_id
-    else:
-        chosen = pick(app, workflow_id)
-        listed = list(service.each(Job, chosen))
+    columns = {
+        "Job ID": "job_id", "Job Name": "job_name", "RR ID": "rr_id", "RR Name": "rr_name", "CPUs": "num_cpus",
+        "GPUs": "num_gpus", "Nodes": "num_nodes", "Memory": "memory", "Runtime": "runtime",
+    }  # fmt: skip
+    service, chosen, listed = _jobs_asked_for(app, workflow_id, job_id)
     needs = {r.id: r for r in service.each(ResourceRequirements, chosen)}
     body = []
     for job in listed:
         r = needs[job.resource_requirements_id or 0]
+        fields = {name: getattr(r, name) for name in ("num_cpus", "num_gpus", "num_nodes", "memory", "runtime")}
+        who = {"job_id": job.id, "job_name": job.name, "rr_id": r.id, "rr_name": r.name, "workflow_id": chosen}
+        body.append({**who, **fields})
+    table(app, list(columns), ([row[name] for name in columns.values()] for row in body), body, "jobs")
+
+
+@jobs.command("list-failure-handlers", lists=True)
+@workflow_argument
+@click.option("-j", "--job-id", type=int, help="Only of this job.")
+@pass_app
+def list_failure_handlers(app: App, workflow_id: int | None, job_id: int | None) -> None:
+    """List what happens to each job that fails."""
+    service, chosen, listed = _jobs_asked_for(app, workflow_id, job_id)
+    handlers = {h.id: h for h in service.each(FailureHandler, chosen)}
+    body, rows = [], []
+    for job in listed:
+        handler = handlers.get(job.failure_handler_id or 0)
+        if handler is None:
+            continue
+        rows.append((job.id, job.name, handler.id, handler.name, rules_summary(handler.rules)))
         body.append(
             {
-                "job_id": job.id, "job_name": job.name, "rr_id": r.id, "rr_name": r.name, "workflow_id": chosen,
-                "num_cpus": r.num_cpus, "num_gpus": r.num_gpus, "num_nodes": r.num_nodes, "memory": r.memory,
-                "runtime": r.runtime,
+                "job_id": job.id, "job_name": job.name, "failure_handler_id": handler.id,
+                "failure_handler_name": handler.name, "rules": handler.rules,
             }
         )  # fmt: skip
-    columns = ("Job ID", "Job Name", "RR ID", "RR Name", "CPUs", "GPUs", "Nodes", "Memory", "Runtime")
-    names = ("job_id", "job_name", "rr_id", "rr_name", "num_cpus", "num_gpus", "num_nodes", "memory", "runtime")
-    table(app, columns, ([row[name] for name in names] for row in body), body, "jobs")
+    columns = ("Job ID", "Job Name", "FH ID", "FH Name", "Rules Summary")
+    table(app, columns, rows, body, "jobs with a failure handler")
 
 
-@jobs.command("reset-status", cls=TorcCommand)
-@click.argument("job_ids", type=int, nargs=-1)
-@click.option("--status", "statuses", help="All jobs with one of these statuses, separated by commas.")
-@click.option("--return-code", type=int, help="All jobs whose latest result has this code.")
-@click.option("--workflow-id", type=int, help="With --status or --return-code.")
-@click.option("--force", is_flag=True, help="Although runners are active.")
-@click.option("--dry-run", is_flag=True, help="Only show the jobs.")
-@click.option("--reinit", is_flag=True, help="Begin the next run at once.")
-@click.option("--no-prompts", is_flag=True, help="Do not ask.")
-@pass_app
-def reset_status(
-    app: App, job_ids: tuple[int, ...], statuses: str | None, return_code: int | None, workflow_id: int | None,
-    force: bool, dry_run: bool, reinit: bool, no_prompts: bool,
-) -> int:  # fmt: skip
-    """Make chosen jobs and everything downstream of them uninitialized, so that they run again."""
+def rules_summary(rules: Any) -> str:
+    """Return the rules of a failure handler on one line: ``137,143: 3 retries+script; any: 1 retries``."""
+    parts = []
+    for rule in rules or ():
+        codes = "any" if rule.get("match_all_exit_codes") else ",".join(map(str, rule.get("exit_codes") or ()))
+        script = "+script" if rule.get("recovery_script") else ""
+        parts.append(f"{codes}: {rule.get('max_retries', 3)} retries{script}")
+    return "; ".join(parts)
+
+
+def _jobs_asked_for(app: App, workflow_id: int | None, job_id: int | None) -> tuple[Service, int, list[Job]]:
     service = app.service()
-    choice = _choice(job_ids, statuses, return_code)
-    chosen = service.get(Job, job_ids[0]).workflow_id if job_ids else pick(app, workflow_id, silently=False)
-    found = service.reset_jobs(chosen, choice.changed(dry_run=True))
-    if not force and not dry_run:
-        _refuse_active(service.get_workflow_status(chosen))
-    names = {job.id: job for job in service.each(Job, chosen)}
-    listed = [_listed(names[id]) for id in found.chosen]
-    below = [_listed(names[id]) for id in found.downstream]
-    if dry_run:
-        body = {
-            "dry_run": True, "reinit_requested": reinit, "workflow_id": chosen, "jobs": listed, "downstream_jobs": below
-        }  # fmt: skip
-        rows = [(j["job_id"], j["name"], j["status"], "chosen") for j in listed]
-        rows += [(j["job_id"], j["name"], j["status"], "follows") for j in below]
-        table(app, ("ID", "Name", "Status", "Why"), rows, body, "jobs")
-        return 0
-    question = f"Reset {len(listed)} jobs and {len(below)} that follow them in workflow {chosen}?"
-    if not confirmed(app, question, no_prompts):
-        return 0
-    service.reset_jobs(chosen, choice)
-    error = _reinit(app, chosen) if reinit else None
-    if app.wants_json:
-        echo_json(
-            {
-                "status": "partial_failure" if error else "success", "workflow_id": chosen, "reset_count": len(listed),
-                "requested_job_ids": list(job_ids), "reset_job_ids": found.chosen,
-                "downstream_jobs": below, "failures": [],
-                "next_steps": [] if reinit else [f"torc workflows reinit {chosen}"],
-                "reinit": {"requested": reinit, "applied": reinit and not error, "error": error},
-            }
-        )  # fmt: skip
-    else:
-        echo(f"Reset {len(listed)} jobs and {len(below)} that follow them")
-        if not reinit:
-            echo(f"Begin the next run with: torc workflows reinit {chosen}")
-    if error:
-        echo(f"Error: {error}", err=True)
-    return 1 if error else 0
+    if job_id is not None:
+        job = service.get(Job, job_id)
+        return service, pick(app, job.workflow_id), [job]
+    chosen = pick(app, workflow_id)
+    return service, chosen, list(service.each(Job, chosen, include_relationships=False))
 
 
-def _choice(job_ids: tuple[int, ...], statuses: str | None, return_code: int | None) -> JobReset:
-    if bool(job_ids) + (statuses is not None) + (return_code is not None) != 1:
-        raise UsageError("choose jobs in exactly one way", hint="Give ids, or --status, or --return-code.")
-    if statuses is None:
-        return JobReset(job_ids=list(job_ids) or None, return_code=return_code)
-    words = [word.strip() for word in statuses.split(",")]
-    known = {status.value: status for status in JobStatus}
-    wrong = [word for word in words if word not in known]
-    if wrong:
-        raise UsageError(f"{wrong[0]!r} is not a status", hint=f"Statuses: {', '.join(known)}")
-    return JobReset(statuses=[known[word] for word in words])
-
-
-def _refuse_active(summary: Any) -> None:
-    if summary.active_compute_nodes:
-        raise TorcError(
-            f"workflow {summary.workflow_id} has {summary.active_compute_nodes} active runners",
-            hint="Wait for them or cancel the workflow; --force resets anyway.",
-        )
-
-
-def _listed(job: Job) -> dict[str, Any]:
-    return {"job_id": job.id, "name": job.name, "status": job.status.value}
-
-
-def _reinit(app: App, workflow_id: int) -> str | None:
-    from torc_core.runner.beginning import begin_run
-
-    try:
-        begin_run(app.service(), workflow_id, again=True)
-    except TorcError as exc:
-        return str(exc)
-    return None
-
-
-@jobs.command("logs", cls=TorcCommand)
+@jobs.command("logs")
 @click.argument("job_id", type=int)
-@click.option("-o", "--output-dir", type=click.Path(path_type=Path), help="Folder of the logs (torc_output).")
+@output_dir_option
 @pass_app
 def logs(app: App, job_id: int, output_dir: Path | None) -> None:
     """Print what the latest attempt of a job wrote, standard output before standard error."""
-    from torc_core.cli.reports import log_files, output_folder
-    from torc_core.records.resources import Result, Workflow
-
     service = app.service()
     job = service.get(Job, job_id)
     found: Page[Result] = service.find(Result, job.workflow_id, job_id=job_id, limit=1)
     if not found.items:
-        raise TorcError(f"job {job_id} has no result yet", hint=f"It is {job.status}.")
+        raise NotFound(f"job {job_id} has no result yet", hint=f"It is {job.status.value}.")
+    [result] = found.items
     folder = output_folder(app, output_dir)
-    workflow = service.get(Workflow, job.workflow_id)
-    named = dict.fromkeys(log_files(folder, workflow, job, found.items[0]).values())
+    named = dict.fromkeys(Logs.of(service, job.workflow_id, folder).streams(result).values())
     files = [file for file in named if file.exists()]
     if not files:
-        raise TorcError(f"job {job_id} left no log files in {folder}", hint="Name the folder with -o.")
+        raise NotFound(f"job {job_id} left no log files in {folder}", hint="Name the folder with -o.")
     if app.wants_json:
-        echo_json(bare_fields(found.items[0]) | {"files": [str(file) for file in files]})
+        echo_json({**bare_fields(result), "files": [str(file) for file in files]})
         return
     for file in files:
-        echo(file.read_text(errors="replace").rstrip("\n"))
+        _copy(file)
+
+
+def _copy(file: Path) -> None:
+    """Print a file of any size, with a line end at its end."""
+    piece = ""
+    with file.open(encoding="utf-8", errors="replace") as opened:
+        while more := opened.read(1 << 20):
+            piece = more
+            write(piece)
+    if piece and not piece.endswith("\n"):
+        echo()

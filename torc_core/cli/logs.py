@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +71,3 @@ class Logs(NamedTuple):
             if log.exists():
                 fields["job_runner_log"] = str(log)
         return fields
-
-    def all_fields(self, results: Sequence[Result]) -> list[dict[str, Any]]:
-        """Return the fields of several results."""
-        return [self.fields(result) for result in results]

@@ -55,7 +55,6 @@ RESULTS = Shown(
     },
     extra=job_names,
 )  # fmt: skip
-_LOG_COLUMNS = ("job_stdout", "job_stderr")
 results = group_of(RESULTS, "results", "How attempts of jobs ended.")
 
 
@@ -67,23 +66,23 @@ def _show(
     if output_dir is not None and not include_logs:
         raise UsageError("--output-dir is for --include-logs")
     service = app.service()
-    page = _find_failed(service, workflow_id, paging, filters) if failed else find_records(
-        service, Result, workflow_id, paging, **filters
-    )
+    find = _find_failed if failed else find_records
+    page = find(service, Result, workflow_id, paging, **filters)
     if not include_logs:
         echo_records(app, page, RESULTS.columns, Result.PLURAL, job_names(service, page.items))
         return
     from torc_core.cli.logs import Logs, output_folder
 
     logs = Logs.of(service, workflow_id, output_folder(app, output_dir))
-    extra = [{**dict.fromkeys(_LOG_COLUMNS), **logs.fields(result)} for result in page.items]
     columns = {**RESULTS.columns, "Stdout": "job_stdout", "Stderr": "job_stderr"}
-    echo_records(app, page, columns, Result.PLURAL, extra)
+    echo_records(app, page, columns, Result.PLURAL, [logs.fields(result) for result in page.items])
 
 
-def _find_failed(service: Service, workflow_id: int, paging: Paging, filters: dict[str, Any]) -> Page[Result]:
+def _find_failed(
+    service: Service, kind: type[Result], workflow_id: int, paging: Paging, **filters: Any
+) -> Page[Result]:
     """Return results with another code than 0; offset and limit count these only."""
-    everything = find_records(service, Result, workflow_id, paging._replace(offset=0, limit=None), **filters)
+    everything = find_records(service, kind, workflow_id, paging._replace(offset=0, limit=None), **filters)
     bad = [result for result in everything.items if result.return_code != 0]
     end = None if paging.limit is None else paging.offset + paging.limit
     return Page(bad[paging.offset : end], len(bad), paging.offset)

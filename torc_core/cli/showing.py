@@ -70,7 +70,7 @@ def echo_records(app: App, page: Page[Any], columns: Columns, plural: str, extra
 def _cell(source: str | Callable[[Any], Any], item: Any, more: Mapping[str, Any]) -> Any:
     if callable(source):
         return source(item)
-    return more[source] if source in more else getattr(item, source)
+    return more[source] if source in more else getattr(item, source, None)
 
 
 def _echo_page(app: App, page: Page[Any], plural: str, extra: Extra | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import signal
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _RETRY_SECONDS = (0.2, 1.0)  # after a start that failed, before the next try; then the job has failed
 _MEAN_WEIGHT = 0.1  # of the latest job in the mean run time
+_LEAVING_SECONDS = 0.25  # a job is in the process group of its runner until it has a session of its own
 
 
 class Running:
@@ -76,6 +78,8 @@ class Jobs:
         self.new_ends: list[tuple[JobLaunch, FinishedJob]] = []
         self.start_reports: list[StartedJob] = []
         self.journal_starts: list[Started] = []
+        self.given_back: list[int] = []  # started, and ended by a signal to the runner before they had begun
+        self.stopped_by: str | None = None  # the signal that the runner got
         self.mean_seconds: float | None = None
 
     @property
@@ -159,6 +163,12 @@ class Jobs:
             return
         self._end(job, Outcome(JobStatus.FAILED, NOT_STARTED_CODE, message), 0.0, utc_now(), {})
 
+    def _was_hit_by_our_signal(self, run: Running, seen: Observation, seconds: float) -> bool:
+        """Whether a Ctrl-C that was meant for the runner hit a job in the moment before it left our process group."""
+        if self.stopped_by is None or seen.signal is None or seen.reason is not None or run.ended_as is not None:
+            return False
+        return seconds < _LEAVING_SECONDS and signal.Signals(seen.signal).name == self.stopped_by
+
     def settle(self, ended: list[tuple[Handle, Observation]], now: float) -> None:
         """Turn ends into results and free what the jobs had."""
         moment = utc_now()
@@ -174,6 +184,9 @@ class Jobs:
                 seconds = max(0.0, seen.ended_at - seen.started_at)
             else:
                 seconds = max(0.0, now - run.started_at)
+            if self._was_hit_by_our_signal(run, seen, seconds):
+                self.given_back.append(job.id)
+                continue
             mean = self.mean_seconds
             self.mean_seconds = seconds if mean is None else mean + _MEAN_WEIGHT * (seconds - mean)
             extra: dict[str, object] = {}

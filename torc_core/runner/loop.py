@@ -142,7 +142,11 @@ class Runner:
         """Do everything that is due; returns whether the run is over."""
         now = time.monotonic()
         jobs = self._jobs
+        jobs.stopped_by = self._stop.cause
         self._asked_at = jobs.collect(now, self._asked_at)
+        if jobs.given_back:
+            self._reporter.released += jobs.given_back
+            jobs.given_back = []
         self._look_after_others(now)
         self._obey(now)
         jobs.start_what_fits(now)

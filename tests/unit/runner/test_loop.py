@@ -458,3 +458,11 @@ def test_stop_levels_only_go_up(run, tmp_path):
 
     run(service, once(stop))
     assert service.result("a").status == "terminated"
+
+
+def test_a_job_that_our_own_ctrl_c_hit_as_it_started_is_given_back(run):
+    service = FakeService([job("a", "kill -INT $PPID; kill -INT $$; exec sleep 60")])
+    summary = run(service)
+    assert summary.interrupted == "SIGINT"
+    assert service.status == {1: "ready"}
+    assert service.results == {}
