@@ -1,4 +1,4 @@
-"""kill -9 of runners, owner or neighbour, at random points of a real workflow: nothing is lost, nothing recorded twice."""
+"""kill -9 of runners, owner or neighbour, at random points of a real workflow: nothing is lost or recorded twice."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import confirmed, no_prompts_option, pick, workflow_argument
 from torc_core.cli.showing import echo_message
 from torc_core.records.answers import BegunRun
-from torc_core.runner.beginning import begin_run
+from torc_core.runner.beginning import begin_run, explain_reruns
 
 _force = click.option("--force", is_flag=True, help="Go on although input files are missing.")
 _FINDINGS = {
@@ -64,7 +64,10 @@ def _begin(app: App, workflow_id: int, *, again: bool, force: bool) -> int:
 
 def _preview(app: App, workflow_id: int, *, again: bool) -> int:
     begun = begin_run(app.service(), workflow_id, again=again, dry_run=True)
-    body = _preview_body(begun, again=again)
+    body = _preview_body(begun)
+    if again:
+        reruns = explain_reruns(app.service(), begun)
+        body |= {"changed_files": begun.changed_files, "jobs": [rerun._asdict() for rerun in reruns]}
     if app.wants_json:
         echo_json(body)
         return 0 if begun.safe else 1
@@ -72,18 +75,22 @@ def _preview(app: App, workflow_id: int, *, again: bool) -> int:
         found = body.get(key)
         if found:
             echo(f"{title} ({len(found)}):")
-            echo("\n".join(f"  {item}" for item in found))
+            echo("\n".join(f"  {_line(item)}" for item in found))
     echo("Safe to run." if begun.safe else "Not safe to run.")
     return 0 if begun.safe else 1
 
 
-def _preview_body(begun: BegunRun, *, again: bool) -> dict[str, Any]:
-    body = {
+def _line(item: Any) -> str:
+    if isinstance(item, str):
+        return item
+    cause = f" ({item['cause']})" if item["cause"] else ""
+    return f"{item['name']}: {item['reason']}{cause}"
+
+
+def _preview_body(begun: BegunRun) -> dict[str, Any]:
+    return {
         "workflow_id": begun.workflow_id, "safe": begun.safe, "missing_input_files": begun.missing_input_files,
         "missing_input_file_count": len(begun.missing_input_files), "missing_user_data": begun.missing_user_data,
         "existing_output_files": begun.existing_output_files,
         "existing_output_file_count": len(begun.existing_output_files),
     }  # fmt: skip
-    if again:
-        body |= {"changed_files": begun.changed_files, "jobs": begun.rerun_jobs}
-    return body

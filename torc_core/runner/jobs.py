@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import signal
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 

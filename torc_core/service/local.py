@@ -21,7 +21,7 @@ R = TypeVar("R", bound=Record)
 
 
 class LocalService(Service):
-    """Decides in memory, keeps every change in the storage before anybody hears of it. Safe to use from many threads."""
+    """Decides in memory; keeps every change in the storage before anybody hears of it. For any number of threads."""
 
     def __init__(
         self, storage: Storage, *, caller: Caller | None = None, still_mine: Callable[[], bool] | None = None

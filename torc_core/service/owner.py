@@ -81,7 +81,7 @@ class Owner:
             with self.storage.transaction():
                 for ticket in batch:
                     changed |= self._carry_out(ticket)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  (it is given to whoever asked)
             self._states.clear()
             if len(batch) == 1:
                 batch[0].error = exc

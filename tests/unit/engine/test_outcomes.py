@@ -1,6 +1,8 @@
-"""What follows from how jobs end, case by case; the cases are those of the published behaviour and our choice among them."""
+"""What follows from how jobs end, case by case: the published behaviour, and our choice where it is defective."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 
@@ -110,7 +112,7 @@ def test_a_layer_of_a_thousand_by_a_thousand_needs_one_gate() -> None:
     shared = tuple(range(1, 1001))
     needs = [()] * 1000 + [shared] * 1000
     graph = build_graph(JobColumns(range(1, 2001), bytes(2000), [Lane()] * 2000, bytes([1]) * 2000, needs))
-    first, dependents = graph.rows()
+    _, dependents = graph.rows()
     assert len(dependents) == 2000
     assert len(graph) == 2000
     assert graph.dependencies(1999) == list(range(1000))
@@ -136,7 +138,7 @@ def test_a_cycle_is_named_in_the_order_of_waiting() -> None:
     assert cycle is not None
     assert cycle[0] == cycle[-1]
     assert {names[node] for node in cycle} == {"A", "B", "C"}
-    assert all(later in graph.dependencies(node) for node, later in zip(cycle, cycle[1:], strict=False))
+    assert all(later in graph.dependencies(node) for node, later in pairwise(cycle))
 
 
 def test_ids_with_holes_are_found() -> None:

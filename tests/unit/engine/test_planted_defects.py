@@ -13,39 +13,51 @@ from torc_core.engine import transitions
 
 DEFECTS = {
     "a failed dependency counts as a good one": (
-        transitions, "is_bad = IS_BAD[status[node]]\n        for dependent in dependents[first[node] : first[node + 1]]:\n"
-        "            left", "is_bad = status[node] == CANCELED\n"
+        transitions,
+        "is_bad = IS_BAD[status[node]]\n"
+        "        for dependent in dependents[first[node] : first[node + 1]]:\n            left",
+        "is_bad = status[node] == CANCELED\n"
         "        for dependent in dependents[first[node] : first[node + 1]]:\n            left",
     ),
     "cancellation stops after one level": (
-        transitions, "                canceled.append(dependent)\n                queue.append(dependent)",
+        transitions,
+        "                canceled.append(dependent)\n                queue.append(dependent)",
         "                canceled.append(dependent)",
     ),
     "the cancel flag is not asked": (
-        transitions, "elif bad[dependent] and flags[dependent] & CANCEL_ON_FAILURE:\n                status[dependent] ="
-        " CANCELED\n                canceled", "elif bad[dependent]:\n                status[dependent] ="
-        " CANCELED\n                canceled",
+        transitions,
+        "elif bad[dependent] and flags[dependent] & CANCEL_ON_FAILURE:\n"
+        "                status[dependent] = CANCELED\n                canceled",
+        "elif bad[dependent]:\n                status[dependent] = CANCELED\n                canceled",
     ),
     "a job becomes ready when its first dependency has ended": (
-        transitions, "if left or status[dependent] != BLOCKED:", "if status[dependent] != BLOCKED:",
+        transitions,
+        "if left or status[dependent] != BLOCKED:",
+        "if status[dependent] != BLOCKED:",
     ),
     "a canceled workflow still hands out jobs": (transitions, "if graph.canceled or limit <= 0:", "if limit <= 0:"),
     "canceled jobs are not counted as over": (
-        transitions, "graph.unfinished -= len(changes.canceled)", "graph.unfinished -= 0",
+        transitions,
+        "graph.unfinished -= len(changes.canceled)",
+        "graph.unfinished -= 0",
     ),
     "a retry leaves what became ready because of the failure": (
-        transitions, "    if IS_COMPLETE[before]:\n        _take_back(graph, node, before, changes)\n    changes.ready", "    changes.ready",
+        transitions,
+        "    if IS_COMPLETE[before]:\n        _take_back(graph, node, before, changes)\n    changes.ready",
+        "    changes.ready",
     ),
     "a job that is ready twice is given twice": (
-        ready_module, "while heap and heap[0] == node:", "while heap and heap[0] == -1:",
+        ready_module,
+        "while heap and heap[0] == node:",
+        "while heap and heap[0] == -1:",
     ),
-    "a reset goes through jobs that run": (
-        transitions, "not in (DISABLED, PENDING, RUNNING):", "not in (DISABLED,):",
-    ),
+    "a reset goes through jobs that run": (transitions, "not in (DISABLED, PENDING, RUNNING):", "not in (DISABLED,):"),
     "a gate keeps its end when the counts are made anew": (
-        graph_module, "        for node in range(self.job_count, len(status)):\n            status[node] = BLOCKED\n", "",
+        graph_module,
+        "        for node in range(self.job_count, len(status)):\n            status[node] = BLOCKED\n",
+        "",
     ),
-}  # fmt: skip
+}
 
 
 class Searching(EngineAndModel):

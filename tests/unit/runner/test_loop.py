@@ -87,7 +87,8 @@ def test_a_declared_output_that_is_missing_fails_the_job_and_the_others_mtimes_a
 def test_jobs_see_the_documented_variables(run, tmp_path, monkeypatch):
     monkeypatch.setenv("TORC_JOB_ID", "of somebody else")
     env = {"OWN": "x y", "TORC_RUN_ID": "not this"}
-    service = FakeService([job("a b", "env | grep -e ^TORC_ -e ^OWN= | grep -v ^TORC_RUNNER_ID= | sort", env=env)], submission_directory="/sub")
+    command = "env | grep -e ^TORC_ -e ^OWN= | grep -v ^TORC_RUNNER_ID= | sort"
+    service = FakeService([job("a b", command, env=env)], submission_directory="/sub")
     run(service, api_url="http://h:1/torc-service/v1")
     assert (tmp_path / "out/job_stdio/job_wf1_j1_r1_a1.o").read_text().splitlines() == [
         "OWN=x y",

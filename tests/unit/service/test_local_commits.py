@@ -123,7 +123,7 @@ def test_no_two_runners_get_the_same_job_and_none_is_lost(desk: Desk) -> None:
                     memory_gb=1.0,
                     num_gpus=0,
                     is_active=True,
-                )  # fmt: skip
+                )
             )
             while True:
                 answer = desk.service.tick(desk.workflow_id, Tick(compute_node_id=node.id, run_id=1, limit=7))
@@ -138,7 +138,7 @@ def test_no_two_runners_get_the_same_job_and_none_is_lost(desk: Desk) -> None:
                         run_id=1,
                         started=[StartedJob(job_id=i, start_time=MOMENT) for i in ids],
                         finished=[end(i) for i in ids],
-                    ),  # fmt: skip
+                    ),
                 )
         except BaseException as exc:
             errors.append(exc)
