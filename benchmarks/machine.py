@@ -50,4 +50,4 @@ def _model() -> str:
 
 def _version(name: str) -> str:
     answer = subprocess.run([name, "--version"], capture_output=True, text=True, check=True)
-    return answer.stdout.splitlines()[0].removeprefix(name).strip()
+    return answer.stdout.split("\n")[0].split()[-1]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks import graphs
 from benchmarks.graphs import Graph
-from benchmarks.timing import Attempt, BenchmarkError, Usage, run
+from benchmarks.timing import PRINTED, Attempt, BenchmarkError, Usage, run
 
 SLOTS = 2
 
 
 def torc() -> str:
-    """Return the torc of this Python, else the one on the path."""
+    """Return the torc that is installed with this Python, else the one on the path."""
     beside = Path(sys.executable).with_name("torc")
     found = str(beside) if beside.exists() else shutil.which("torc")
     if found is None:
@@ -29,7 +29,7 @@ def by_torc(graph: Graph) -> Attempt:
     def attempt(folder: Path) -> Usage:
         graphs.write_spec(graph, folder)
         usage = run([torc(), "-f", "json", "run", "spec.yaml", "--max-parallel-jobs", str(SLOTS)], folder)
-        _check("torc", json.loads(usage.output)["completed"], graph)
+        _check("torc", json.loads((folder / PRINTED).read_text())["completed"], graph)
         logs = sum(1 for _ in (folder / "torc_output" / "job_stdio").iterdir())
         if logs != 2 * len(graph.tasks):
             raise BenchmarkError(f"torc left {logs} log files of {len(graph.tasks)} jobs")

@@ -79,7 +79,9 @@ def machine_lines(facts: dict[str, Any]) -> list[str]:
         f"Load before: {', '.join(map(str, facts['load_before']))}.",
     ]
     if facts["is_busy"]:
-        lines.append("The machine was busy with other work: trust the ratios and the CPU seconds, not the wall seconds.")
+        lines.append(
+            "The machine was busy with other work: trust the ratios and the CPU seconds, not the wall seconds."
+        )
     return lines
 
 

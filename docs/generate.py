@@ -1,4 +1,4 @@
-"""Rewrites the generated blocks of the documentation: ``python -m docs.generate``; ``--check`` only compares.
+"""Rewrites the generated blocks of the documentation, and its picture: ``python -m docs.generate``.
 
 A block stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. What it says comes from the program itself, so
 that pages and program cannot drift apart.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-import sys
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -24,7 +24,18 @@ from torc_core.spec import model
 from torc_core.spec.codes import CODES
 
 PAGES = Path(__file__).parent
+PICTURE = PAGES / "images" / "gantt.svg"
+EXAMPLES = PAGES.parent / "examples"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+)(?: (?P<of>\w+))? -->\n).*?(<!-- end -->)", re.DOTALL)
+SECTIONS = {
+    "JobSpec": "jobs", "FileSpec": "files", "UserDataSpec": "user_data", "StdioSpec": "stdio",
+    "ResourceRequirementsSpec": "resource_requirements", "FailureHandlerSpec": "failure_handlers",
+    "FailureRuleSpec": "rules", "SlurmSchedulerSpec": "slurm_schedulers", "ActionSpec": "actions",
+    "ResourceMonitorSpec": "resource_monitor", "JobMonitorSpec": "resource_monitorjobs",
+    "NodeMonitorSpec": "resource_monitorcompute_node", "ExecutionConfigSpec": "execution_config",
+    "DynamicJobsSpec": "dynamic_jobs",
+}  # fmt: skip
+"""Sections of a spec, and the anchors of their headings in specs.md."""
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
@@ -81,7 +92,7 @@ def kind_of(kind: Any) -> str:
     if issubclass(kind, enum.Enum):
         return ", ".join(code(str(member.value)) for member in kind)
     if issubclass(kind, Value):
-        return f"[{kind.__name__}](#{kind.__name__.lower()})"
+        return f"[mapping](#{SECTIONS[kind.__name__]})"
     return WORDS[kind]
 
 
@@ -189,17 +200,21 @@ def refreshed(text: str) -> str:
     return BLOCK.sub(write, text)
 
 
-def main(arguments: list[str]) -> int:
-    """Rewrite all pages, or compare them; returns 1 when one is out of date."""
-    stale = [page for page in sorted(PAGES.glob("*.md")) if refreshed(page.read_text()) != page.read_text()]
-    for page in stale:
-        if "--check" in arguments:
-            print(f"{page}: out of date; run python -m docs.generate")
-        else:
-            page.write_text(refreshed(page.read_text()))
+def draw(path: Path) -> None:
+    """Write the Gantt picture of an example to ``path``."""
+    command = ["torc", "run", "--dry-run", "--num-cpus", "4", "--memory-gb", "8", "--gantt", str(path.absolute())]
+    subprocess.run([*command, "specs/json5/model_sweep.json5"], cwd=EXAMPLES, check=True, capture_output=True)
+
+
+def main() -> None:
+    """Rewrite all pages that are out of date, and the picture."""
+    for page in sorted(PAGES.glob("*.md")):
+        text = page.read_text()
+        if refreshed(text) != text:
+            page.write_text(refreshed(text))
             print(f"{page}: written anew")
-    return 1 if stale and "--check" in arguments else 0
+    draw(PICTURE)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

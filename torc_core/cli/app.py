@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torc_core.service.api import Service
 
 F = TypeVar("F", bound="Callable[..., Any]")
+LEVELS = ("error", "warn", "info", "debug", "trace")
+"""Levels of the log; each says what those before it say."""
 DEFAULT_DATABASE = "torc_output/torc.db"
 
 
@@ -58,6 +60,18 @@ class App:
     def wants_json(self) -> bool:
         """Whether standard output carries one JSON document."""
         return self.format == "json"
+
+    @property
+    def log_level(self) -> str:
+        """``error``, ``warn``, ``info``, ``debug`` or ``trace``."""
+        return str(self.options.get("log_level") or self.config["client.log_level"])
+
+    def say(self, level: str, text: str) -> None:
+        """Say something beside the result, unless the log level is lower."""
+        from torc_core.cli.output import echo
+
+        if LEVELS.index(level) <= LEVELS.index(self.log_level):
+            echo(text, err=True)
 
     @property
     def database(self) -> Path:

@@ -34,9 +34,7 @@ def initialize(app: App, workflow_id: int | None, force: bool, no_prompts: bool,
     if dry_run:
         return _preview(app, chosen, again=False)
     ended = not app.service().is_workflow_uninitialized(chosen).is_uninitialized
-    if ended and not confirmed(
-        app, f"Workflow {chosen} was initialized before; run everything again?", no_prompts
-    ):
+    if ended and not confirmed(app, f"Workflow {chosen} was initialized before; run everything again?", no_prompts):
         return 0
     return _begin(app, chosen, again=False, force=force)
 

@@ -23,7 +23,7 @@ def config() -> None:
     """Show, begin and check the configuration."""
 
 
-@config.command("show", cls=click.Command)  # its formats are not those of other commands
+@config.command("show")
 @click.option("-f", "--format", "output_format", type=click.Choice(["toml", "json"]), help="How to print it.")
 @click.pass_obj
 def show(app: App, output_format: str | None) -> None:
@@ -48,7 +48,7 @@ def paths(app: App) -> None:
     echo("\nAfter these: TORC_<SECTION>__<KEY> (TORC_CLIENT__RUN__POLL_INTERVAL=2), then options of the command line.")
 
 
-@config.command("init", cls=click.Command)  # -f is not the format here
+@config.command("init")
 @click.option("--system", "level", flag_value="system", help="For all users of this machine.")
 @click.option("--user", "level", flag_value="user", default="user", help="For you (the default).")
 @click.option("--local", "level", flag_value="local", help="For the current directory.")

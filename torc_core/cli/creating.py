@@ -10,30 +10,37 @@ import click
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
-from torc_core.cli.reading import check, read_plan, read_source
+from torc_core.cli.reading import check, read_plan, read_source, skip_checks_option
+from torc_core.cli.showing import echo_message
 
 if TYPE_CHECKING:
     from torc_core.records.answers import CreatedWorkflow
     from torc_core.spec.plan import Plan
 
+_EXAMPLES = """
+torc create workflow.yaml
+torc create workflow.yaml --dry-run
+generate-spec | torc create - -f json
+"""
 
-@click.command(cls=TorcCommand)
+
+@click.command(cls=TorcCommand, examples=_EXAMPLES)
 @click.argument("file")
 @click.option("--no-resource-monitoring", is_flag=True, help="Do not record what jobs use.")
-@click.option("--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers.")
+@skip_checks_option
 @click.option("--dry-run", is_flag=True, help="Check the spec and count what it makes; nothing is stored.")
 @pass_app
 def create(app: App, file: str, no_resource_monitoring: bool, skip_checks: bool, dry_run: bool) -> int:
-    """Store a workflow from FILE; ``-`` reads standard input."""
+    """Store a workflow from the spec FILE (-: standard input), all or nothing."""
     if dry_run:
         return report_check(app, file, skip_checks=skip_checks)
     plan = read_plan(app, file, skip_checks=skip_checks)
     if no_resource_monitoring:
-        plan.workflow.pop("resource_monitor_config", None)
+        plan.workflow["resource_monitor"] = {"enabled": False}
     made = store(app, plan)
     message = f"Created workflow {made.workflow_id}"
     if app.wants_json:
-        echo_json({"workflow_id": made.workflow_id, "status": "success", "message": message})
+        echo_message(app, message, workflow_id=made.workflow_id)
     else:
         echo(f"{message} with {made.job_count} jobs. Run it with: torc run {made.workflow_id}")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -41,7 +42,7 @@ def _wants_json(app: App) -> bool:
     if chosen is not None:
         return bool(chosen == "json")
     words = app.arguments[: app.arguments.index("--")] if "--" in app.arguments else app.arguments
-    asked = any(pair in (("-f", "json"), ("--format", "json")) for pair in zip(words, words[1:], strict=False))
+    asked = any(pair in (("-f", "json"), ("--format", "json")) for pair in pairwise(words))
     if asked or "--format=json" in words or "-fjson" in words:
         return True
     try:
@@ -53,7 +54,7 @@ def _wants_json(app: App) -> bool:
 def _usage_text(exc: click.ClickException) -> str:
     """Return what was wrong with the line, after how it should be."""
     if isinstance(exc, _NO_COMMAND):
-        return exc.format_message()
+        return str(exc.format_message())
     context = getattr(exc, "ctx", None)
     lines = []
     if context is not None:

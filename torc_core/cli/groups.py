@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from torc_core.cli.app import App
+from torc_core.cli.app import LEVELS, App
 
 Listed = dict[str, dict[str, tuple[str, str]]]
 PACKAGE = "torc_core.cli"
@@ -35,7 +35,7 @@ def make_global_options() -> list[click.Option]:
         ),
         _global("--db", metavar="PATH", help="The database file (torc_output/torc.db)."),
         _global(
-            "--log-level", type=click.Choice(["error", "warn", "info", "debug", "trace"]), help="How much to say (info)."
+            "--log-level", type=click.Choice(LEVELS), help="How much to say (info)."
         ),
     ]  # fmt: skip
 

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from torc_core.cli.app import App, pass_app
-from torc_core.cli.kinds import Shown, group_of, update_command
+from torc_core.cli.fields import Shown
+from torc_core.cli.kinds import group_of, update_command
 from torc_core.cli.logs import Logs, output_dir_option, output_folder
 from torc_core.cli.output import echo, echo_json, write
 from torc_core.cli.pick import pick, workflow_argument
@@ -213,12 +214,13 @@ def logs(app: App, job_id: int, output_dir: Path | None) -> None:
     if app.wants_json:
         echo_json({**bare_fields(result), "files": [str(file) for file in files]})
         return
-    for file in files:
-        _copy(file)
+    written = [_copy(file) for file in files]
+    if not any(written):
+        echo(f"job {job_id} wrote nothing", err=True)
 
 
-def _copy(file: Path) -> None:
-    """Print a file of any size, with a line end at its end."""
+def _copy(file: Path) -> bool:
+    """Print a file of any size, with a line end at its end; returns whether there was anything in it."""
     piece = ""
     with file.open(encoding="utf-8", errors="replace") as opened:
         while more := opened.read(1 << 20):
@@ -226,3 +228,4 @@ def _copy(file: Path) -> None:
             write(piece)
     if piece and not piece.endswith("\n"):
         echo()
+    return bool(piece)

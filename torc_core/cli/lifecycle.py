@@ -67,5 +67,7 @@ def _delete(app: App, workflow_id: int, no_prompts: bool) -> Workflow | None:
             hint=f"Cancel it first: torc cancel {workflow_id}; or insist with --no-prompts.",
         )
     about = f" ({workflow.description})" if workflow.description else ""
-    question = f'Delete workflow {workflow_id} "{workflow.name}"{about} of {workflow.user} with {summary.total_jobs} jobs?'
+    question = (
+        f'Delete workflow {workflow_id} "{workflow.name}"{about} of {workflow.user} with {summary.total_jobs} jobs?'
+    )
     return service.delete(Workflow, workflow_id) if confirmed(app, question, no_prompts) else None

@@ -38,7 +38,7 @@ COMMANDS = {
         "job-dependencies": ("relations:job_dependencies", "Which job waits for which, and why."),
     },
     "Results": {
-        "results": ("parts:results", "How attempts of jobs ended."),
+        "results": ("results:results", "How attempts of jobs ended."),
         "reports": ("reports:reports", "Summaries of a workflow and its results."),
         "events": ("parts:events", "What happened to a workflow."),
     },
@@ -47,22 +47,25 @@ COMMANDS = {
         "plugins": ("plugin_commands:plugins", "List and check plugins."),
         "completions": ("system:completions", "Write a completion script for your shell."),
         "ping": ("system:ping", "Say whether the service answers."),
+        "help": ("system:help_command", "Show the help of a command."),
     },
 }
 """Headings, commands, where they are and their line in the help; a module is imported when its command is used."""
 
 
-@click.group(cls=RootGroup, listed=COMMANDS)
+_EXAMPLES = """
+torc run workflow.yaml      create and run a workflow
+torc status                 see where it stands
+torc spec check FILE        check a spec without running anything
+torc help jobs list         how to use a command
+"""
+
+
+@click.group(cls=RootGroup, listed=COMMANDS, examples=_EXAMPLES)
 @click.version_option(__version__, prog_name="torc", message="%(prog)s %(version)s")
 @click.pass_context
 def torc(context: click.Context) -> None:
-    """Run workflows of many jobs, here or on a cluster.
-
-    \b
-    torc run workflow.yaml      create and run a workflow
-    torc status                 see where it stands
-    torc spec check FILE        check a spec without running anything
-    """
+    """Run workflows of many jobs, here or on a cluster."""
     context.ensure_object(App)
 
 

@@ -62,7 +62,8 @@ def _put(stream: IO[str], text: str) -> None:
     try:
         stream.write(text)
     except UnicodeEncodeError:
-        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
+        encoding = getattr(stream, "encoding", "ascii")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _unwritten(exc: OSError) -> Exception:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from torc_core.cli.app import App, pass_app
-from torc_core.cli.kinds import Shown, create_command, group_of
+from torc_core.cli.fields import Shown
+from torc_core.cli.kinds import create_command, group_of
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import echo_lines, echo_record, moment, short_json
 from torc_core.errors import NotFound
@@ -89,7 +90,7 @@ EVENTS = Shown(
     filter_options={"category": "-t --category --type"},
     paging=_LETTERS,
     new=("data",),
-    extra=_event_extra,
+    beside=_event_extra,
 )  # fmt: skip
 
 files = group_of(FILES, "files", "Files that jobs read and write.")
@@ -118,9 +119,7 @@ def list_missing(app: App, workflow_id: int | None) -> None:
     echo_lines(app, {"user_data": found.user_data}, found.user_data, "No user data is missing.")
 
 
-def _create_user_data(
-    app: App, data: UserData, consumer_job_id: int | None, producer_job_id: int | None
-) -> UserData:
+def _create_user_data(app: App, data: UserData, consumer_job_id: int | None, producer_job_id: int | None) -> UserData:
     """Store user data and give it to the jobs that read and write it."""
     service = app.service()
     uses = [("input_user_data_ids", consumer_job_id), ("output_user_data_ids", producer_job_id)]

@@ -42,9 +42,7 @@ def pick(app: App, workflow_id: int | None, *, silently: bool = True) -> int:
 
 
 def _pick(app: App, silently: bool) -> int:
-    page = app.service().find(
-        Workflow, limit=_SHOWN, sort_by="id", reverse_sort=True, user=app.user, is_archived=False
-    )
+    page = app.service().find(Workflow, limit=_SHOWN, sort_by="id", reverse_sort=True, user=app.user, is_archived=False)
     found = page.items
     if not found:
         raise NotFound(f"No workflows found for user: {app.user}", hint="Make one with: torc create SPEC")

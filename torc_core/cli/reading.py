@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import click
 
 from torc_core.contracts.formats import FormatError
 from torc_core.errors import NotFound, UsageError
@@ -17,6 +21,12 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 LARGEST_BYTES = 1 << 30
+_LONGEST_ID = 18  # digits that always fit 64 bits
+_PATIENCE_MS = 1000
+
+skip_checks_option = click.option(
+    "--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers."
+)
 
 
 class Source(NamedTuple):
@@ -31,9 +41,9 @@ class Source(NamedTuple):
 def read_source(app: App, name: str, format_name: str | None = None) -> Source:
     """Read a spec's text and settle its format: as asked for, by file ending, or by content."""
     if name == STDIN:
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("nothing comes on standard input", hint="Pipe a spec into the command, or name a file.")
-        text, folder, shown = _decoded(sys.stdin.buffer.read(), "<stdin>"), Path(), "<stdin>"
+        text, folder, shown = _decoded(_all_of(sys.stdin.buffer, "<stdin>"), "<stdin>"), Path(), "<stdin>"
     else:
         path = Path(name)
         text, folder, shown = _decoded(_bytes(path), name), path.parent, name
@@ -42,21 +52,47 @@ def read_source(app: App, name: str, format_name: str | None = None) -> Source:
     if name != STDIN:
         try:
             return Source(text, app.host.format_for(name), shown, folder)
-        except NotFound as exc:
-            if Path(name).suffix:
-                raise UsageError(f"{name}: {exc}", hint=exc.hint) from exc
+        except NotFound:
+            pass  # another ending, or none: the content tells
     return Source(text, _recognized(app, text, shown), shown, folder)
 
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise UsageError(f"{path} is larger than {LARGEST_BYTES >> 30} GiB", hint="Use parameters instead.")
-        return path.read_bytes()
+        with open(path, "rb", opener=_open_at_once) as file:
+            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+                _wait_for_text(file.fileno(), path)
+            os.set_blocking(file.fileno(), True)
+            return _all_of(file, str(path))
     except FileNotFoundError:
         raise NotFound(f"there is no file {path}", hint=_near(path)) from None
     except IsADirectoryError:
-        raise UsageError(f"{path} is a folder, not a spec file") from None
+        raise UsageError(f"{path} is a folder, not a spec file", hint="Name a file in it.") from None
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open without waiting, as a pipe would, until somebody writes."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def _wait_for_text(pipe: int, path: Path) -> None:
+    """Wait until something is written into a pipe or its writer is gone; say so when that takes long."""
+    import select
+
+    from torc_core.cli.output import echo
+
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    if not poller.poll(_PATIENCE_MS):
+        echo(f"{path} is a pipe that nobody has written to; waiting (Ctrl-C ends)", err=True)
+        poller.poll()
+
+
+def _all_of(file: BinaryIO, name: str) -> bytes:
+    data = file.read(LARGEST_BYTES + 1)  # counted here: pipes and devices have no size
+    if len(data) > LARGEST_BYTES:
+        raise UsageError(f"{name} is larger than {LARGEST_BYTES >> 30} GiB", hint="Use parameters instead.")
+    return data
 
 
 def _near(path: Path) -> str:
@@ -74,6 +110,10 @@ def _decoded(data: bytes, name: str) -> str:
     for mark, encoding in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
         if data.startswith(mark):
             raise UsageError(f"{name} is {encoding}, not UTF-8", hint="Save it as UTF-8.")
+    if b"\0" in data[:2]:
+        raise UsageError(
+            f"{name} begins with a zero byte, as UTF-16 does; it is no UTF-8 text", hint="Save it as UTF-8."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -87,7 +127,7 @@ def _decoded(data: bytes, name: str) -> str:
 def _recognized(app: App, text: str, name: str) -> SpecFormat:
     """Return the first format that reads the text as a mapping."""
     if not text.strip():
-        raise UsageError(f"{name} is empty")
+        raise UsageError(f"{name} is empty", hint='A spec has at least "name" and "jobs".')
     problems = []
     for candidate in app.host.formats():
         try:
@@ -135,11 +175,16 @@ def read_plan(app: App, name: str, *, skip_checks: bool = False) -> Plan:
     return plan
 
 
-def is_spec(app: App, name: str) -> bool:
-    """Whether an argument names a spec rather than a workflow id."""
-    if name == STDIN or Path(name).exists():
-        return True
-    return not name.isdecimal()
+def is_spec(name: str) -> bool:
+    """Whether an argument names a spec rather than a workflow id: only a number that is no file is an id."""
+    return name == STDIN or not name.isdecimal() or Path(name).exists()
+
+
+def stored_id(name: str) -> int:
+    """Return the workflow id that an argument is, when it is no spec; raises UsageError for an impossible one."""
+    if len(name) > _LONGEST_ID:
+        raise UsageError(f"{name} is neither a file nor a workflow id")
+    return int(name)
 
 
 def plain_data(value: Any) -> Any:

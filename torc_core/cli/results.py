@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from torc_core.cli.app import App
-from torc_core.cli.kinds import Paging, Shown, find_records, group_of, list_command
+from torc_core.cli.fields import Paging, Shown
+from torc_core.cli.kinds import find_records, group_of, list_command
 from torc_core.cli.showing import echo_records
 from torc_core.errors import UsageError
 from torc_core.records.record import Page
@@ -53,7 +54,7 @@ RESULTS = Shown(
     filter_options={
         "job_id": "-j --job-id", "run_id": "-r --run-id", "status": "-s --status", "compute_node_id": "--compute-node",
     },
-    extra=job_names,
+    beside=job_names,
 )  # fmt: skip
 results = group_of(RESULTS, "results", "How attempts of jobs ended.")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,203 +11,227 @@ from torc_core.cli.app import App, pass_app
 from torc_core.cli.creating import store
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
-from torc_core.cli.reading import is_spec, read_plan
-from torc_core.errors import TorcError, UsageError
-from torc_core.units import UnitError, parse_duration
+from torc_core.cli.pick import pick
+from torc_core.cli.reading import is_spec, read_plan, skip_checks_option, stored_id
+from torc_core.cli.runner_options import Runs, runner_options
+from torc_core.errors import Invalid, NotFound, UsageError
 
 if TYPE_CHECKING:
-    from torc_core.runner.options import RunnerOptions, RunSummary
+    from torc_core.cli.progress import Display, Failure
+    from torc_core.records.answers import StatusSummary
+    from torc_core.runner.options import RunSummary
     from torc_core.service.api import Service
     from torc_core.spec.plan import Plan
 
-F = TypeVar("F", bound=Callable[..., Any])
-GIB = 2**30
+_SHOWN_FAILURES = 10
+_EXAMPLES = """
+torc run workflow.yaml
+torc run workflow.yaml --dry-run --gantt plan.svg
+torc run workflow.yaml --resume
+torc run 3 --max-parallel-jobs 4 --fail-on-job-failure
+generate-spec | torc run -
+"""
 
 
-def runner_options(function: F) -> F:
-    """Add the options that say what this runner offers."""
-    for option in reversed(
-        (
-            click.option(
-                "-j", "--max-parallel-jobs", type=click.IntRange(1), help="So many jobs at a time, whatever they need."
-            ),
-            click.option("--num-cpus", type=click.IntRange(1), help="CPUs to offer (detected)."),
-            click.option(
-                "--memory-gb", type=click.FloatRange(0, min_open=True), help="Memory to offer, GiB (detected)."
-            ),
-            click.option("--num-gpus", type=click.IntRange(0), help="GPUs to offer (detected)."),
-            click.option(
-                "-p", "--poll-interval", type=click.FloatRange(0, min_open=True), help="Longest pause, s (5)."
-            ),
-            click.option("-o", "--output-dir", metavar="DIR", help="Folder for logs (torc_output)."),
-            click.option("--time-limit", metavar="DURATION", help="Stop after so long, like PT2H."),
-            click.option("--end-time", metavar="TIME", help="Stop at this moment, like 2026-01-31T18:00:00Z."),
-            click.option("--label", "labels", multiple=True, help="Labels offered: only jobs that ask for them."),
-            click.option("--persistent", is_flag=True, help="Stay while unfinished jobs remain."),
-            click.option("--fail-on-job-failure", is_flag=True, help="Exit 1 when a job did not succeed."),
-            click.option("--executor", default="local", help="What starts the jobs (local)."),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-@click.command(cls=TorcCommand)
-@click.argument("spec_or_id")
-@click.option("--resume", is_flag=True, help="Go on with the latest workflow made from this spec here.")
+@click.command(cls=TorcCommand, examples=_EXAMPLES)
+@click.argument("spec_or_id", required=False)
+@click.option("--resume", is_flag=True, help="Go on with the latest workflow made from this spec in this folder.")
 @click.option("--dry-run", is_flag=True, help="Play it on a virtual clock; nothing is started or stored.")
 @click.option("--gantt", type=click.Path(path_type=Path), help="With --dry-run: write a picture (.svg or .html).")
 @click.option("--force", is_flag=True, help="Begin although input files are missing.")
-@click.option("--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers.")
+@skip_checks_option
 @runner_options
 @pass_app
 def run(
-    app: App, spec_or_id: str, resume: bool, dry_run: bool, gantt: Path | None, force: bool, skip_checks: bool,
+    app: App, spec_or_id: str | None, resume: bool, dry_run: bool, gantt: Path | None, force: bool, skip_checks: bool,
     **given: Any,
 ) -> int:  # fmt: skip
-    """Run SPEC_OR_ID on this machine: a spec file (``-``: standard input), or the id of a stored workflow.
+    """Run SPEC_OR_ID here: a spec file (-: standard input), or the id of a stored workflow.
 
-    What has ended is not run again. Ctrl-C lets running jobs end and starts no more; twice ends them too.
+    Without it, your only workflow is meant. What has ended is not run again. Ctrl-C lets running jobs end and starts
+    no more; twice ends them too.
     """
-    from_spec = is_spec(app, spec_or_id)
-    if dry_run or is_side_effect_free(app, given["executor"]):
-        from torc_core.cli.playing import play_command
+    runner = Runs.of(app, given)
+    if spec_or_id is None:
+        spec_or_id = str(pick(app, None))
+    if dry_run or runner.only_plays:
+        from torc_core.cli.playing import plan_left, play_plan
 
-        return play_command(app, spec_or_id, gantt, skip_checks=skip_checks, **given)
+        return play_plan(app, plan_left(app, spec_or_id, skip_checks=skip_checks), runner, gantt)
     if gantt is not None:
         raise UsageError("--gantt draws a dry run", hint="Add --dry-run.")
-    if from_spec:
+    if is_spec(spec_or_id):
         plan = read_plan(app, spec_or_id, skip_checks=skip_checks)
         workflow_id = find_resumable(app, plan) if resume else store(app, plan).workflow_id
-        echo(f"{'Resuming' if resume else 'Created'} workflow {workflow_id}", err=True)
+        app.say("info", f"{'Resuming' if resume else 'Created'} workflow {workflow_id}")
     else:
-        workflow_id = int(spec_or_id)
-    return run_workflow(app, workflow_id, force=force, **given)
+        workflow_id = stored_id(spec_or_id)
+    return run_workflow(app, workflow_id, runner, force=force)
 
 
-def is_side_effect_free(app: App, executor: str) -> bool:
-    """Whether an executor only plays."""
-    if executor == "local":
-        return False
-    return app.host.executor(executor).capabilities.side_effect_free
-
-
-def run_workflow(app: App, workflow_id: int, *, executor: str, force: bool = False, **given: Any) -> int:
+def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = False) -> int:
     """Run a stored workflow here and tell how it went; returns the exit code."""
     from torc_core.cli.progress import Display
-    from torc_core.runner.beginning import begin_run
     from torc_core.runner.loop import Runner
 
-    service = app.service()
-    options = options_of(app, given)
-    if service.is_workflow_uninitialized(workflow_id).is_uninitialized:
-        begun = begin_run(service, workflow_id, force=force)
-        if begun.existing_output_files:
-            echo(f"{len(begun.existing_output_files)} output files exist already and will be written again", err=True)
-    with Display(app, service, workflow_id) as display:
-        summary = Runner(service, app.host.executor(executor)(), workflow_id, options, display.show).run()
-    tell_summary(app, service, summary)
+    app.workflow_id = workflow_id
+    options, service = runner.options, app.service()
+    before = service.get_workflow_status(workflow_id)
+    refuse_unrunnable(before)
+    if before.is_complete and not options.persistent and not _waits_for_more(service, workflow_id):
+        return _tell_nothing_to_run(app, before, fail=options.fail_on_job_failure)
+    before = _begin(app, service, before, force=force)
+    with Display(app.log_level, before) as display:
+        summary = Runner(service, runner.executor(), workflow_id, options, display.show).run()
+        display.end(is_complete=summary.is_complete)
+    _tell_summary(app, service, summary, display, options.output_dir)
     return summary.exit_code
 
 
-def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
-    """Return what the runner is told: options of the line before those of the configuration."""
-    from torc_core.runner.options import RunnerOptions
-
-    def chosen(name: str) -> Any:
-        return given[name] if given.get(name) is not None else app.config[f"client.run.{name}"]
-
-    memory = chosen("memory_gb")
-    labels = tuple(sorted({part.strip() for text in given.get("labels", ()) for part in text.split(",")}))
-    return RunnerOptions(
-        output_dir=chosen("output_dir"),
-        max_parallel_jobs=chosen("max_parallel_jobs"),
-        num_cpus=chosen("num_cpus"),
-        memory_bytes=None if memory is None else int(memory * GIB),
-        num_gpus=chosen("num_gpus"),
-        poll_seconds=chosen("poll_interval"),
-        time_limit_seconds=time_limit(given.get("time_limit"), given.get("end_time")),
-        labels=labels,
-        persistent=given.get("persistent", False),
-        fail_on_job_failure=given.get("fail_on_job_failure", False),
-    )
+def refuse_unrunnable(summary: StatusSummary) -> None:
+    """Raise Invalid for a workflow that was put away or called off."""
+    id = summary.workflow_id
+    if summary.is_archived:
+        raise Invalid(f"workflow {id} is archived", hint=f"Show it again first: torc workflows archive false {id}")
+    if summary.is_canceled:
+        hint = f"Begin its next run: torc workflows reinit {id} && torc run {id}"
+        raise Invalid(f"workflow {id} is canceled", hint=hint)
 
 
-def time_limit(duration: str | None, end: str | None) -> float | None:
-    """Return how long a runner may run, in seconds; the end given as a moment wins. Raises UsageError."""
-    if end is not None:
-        from torc_core.service.clock import seconds_of
+def _waits_for_more(service: Service, workflow_id: int) -> bool:
+    """Whether runners stay when a workflow is complete, because jobs may be added."""
+    from torc_core.records.resources import Workflow
 
-        try:
-            left = seconds_of(end) - time.time()
-        except ValueError:
-            raise UsageError(
-                f"--end-time {end!r} is not a moment", hint="Write it like 2026-01-31T18:00:00Z."
-            ) from None
-        if left <= 0:
-            raise UsageError(f"--end-time {end} is over")
-        return left
-    if duration is None:
-        return None
-    try:
-        return parse_duration(duration)
-    except UnitError as exc:
-        raise UsageError(f"--time-limit: {exc}") from exc
+    return service.get(Workflow, workflow_id).compute_node_ignore_workflow_completion
 
 
-def find_resumable(app: App, plan: Plan) -> int:
-    """Return the latest workflow that was made from this spec in this folder; raises TorcError when it is another."""
-    from torc_core.records.resources import Job, Workflow
+def _begin(app: App, service: Service, before: StatusSummary, *, force: bool) -> StatusSummary:
+    """Begin the first run of a workflow, unless that was done; returns where it stands then."""
+    id = before.workflow_id
+    if not service.is_workflow_uninitialized(id).is_uninitialized:
+        return before
+    from torc_core.runner.beginning import begin_run
 
-    service = app.service()
-    name = plan.workflow["name"]
-    page = service.find(Workflow, sort_by="id", reverse_sort=True, name=name, user=app.user)
-    here = [w for w in page.items if w.submission_directory == str(Path.cwd())]
-    if not here:
-        raise TorcError(f'no workflow "{name}" was made here', hint="Leave --resume out to make it.")
-    planned = {job.name: job.command for job in plan.jobs}
-    stored = {job.name: job.command for job in service.each(Job, here[0].id, include_relationships=False)}
-    if planned != stored:
-        other = sorted(n for n in planned.keys() | stored.keys() if planned.get(n) != stored.get(n))
-        raise TorcError(
-            f'the spec has changed since workflow {here[0].id} was made from it: {len(other)} jobs differ, like "{other[0]}"',
-            hint=f"Go on with the old one: torc run {here[0].id}; or leave --resume out to make a new one.",
-        )
-    return here[0].id
+    begun = begin_run(service, id, force=force)
+    if begun.existing_output_files:
+        count = len(begun.existing_output_files)
+        app.say("info", f"{count} output files exist already and will be written again")
+    return service.get_workflow_status(id)
 
 
-def tell_summary(app: App, service: Service, summary: RunSummary) -> None:
-    """Write how a run went: JSON on standard output, or lines with what to do next."""
-    counts = summary.counts
+def _tell_nothing_to_run(app: App, summary: StatusSummary, *, fail: bool) -> int:
+    from torc_core.cli.status import failures, verdict
+
+    bad = failures(summary)
     if app.wants_json:
         echo_json(
             {
-                "workflow_id": summary.workflow_id, "run_id": summary.run_id,
-                "compute_node_id": summary.compute_node_id, "completed": counts.completed, "failed": counts.failed,
-                "terminated": counts.terminated, "canceled": counts.canceled,
-                "had_failures": counts.failed > 0, "had_terminations": counts.terminated > 0,
-                "is_complete": summary.is_complete, "interrupted": summary.interrupted, "stuck": summary.stuck,
-                "wall_seconds": round(summary.wall_seconds, 3),
+                "workflow_id": summary.workflow_id, "run_id": summary.run_id, "completed": 0, "failed": 0,
+                "terminated": 0, "canceled": 0, "had_failures": bool(bad), "had_terminations": False,
+                "is_complete": True,
             }
         )  # fmt: skip
-        return
-    parts = [
-        f"{count} {word}"
-        for count, word in (
-            (counts.completed, "completed"), (counts.failed, "failed"), (counts.terminated, "terminated"),
-            (counts.canceled, "canceled"),
+    else:
+        echo(f"Nothing to run in workflow {summary.workflow_id}. {verdict(summary)}")
+    return 1 if fail and bad else 0
+
+
+def find_resumable(app: App, plan: Plan) -> int:
+    """Return the latest workflow that was made from this spec in this folder.
+
+    Raises NotFound when there is none and Invalid when the spec is another by now.
+    """
+    from torc_core.records.resources import Job, Workflow
+
+    service, name = app.service(), plan.workflow["name"]
+    page = service.find(Workflow, sort_by="id", reverse_sort=True, name=name, user=app.user, is_archived=False)
+    here = [w.id for w in page.items if w.submission_directory == str(Path.cwd())]
+    if not here:
+        raise NotFound(f'no workflow "{name}" was made here', hint="Leave --resume out to make it.")
+    planned = {job.name: job.command for job in plan.jobs}
+    stored = {job.name: job.command for job in service.each(Job, here[0], include_relationships=False)}
+    if planned != stored:
+        other = sorted(n for n in planned.keys() | stored.keys() if planned.get(n) != stored.get(n))
+        raise Invalid(
+            f"the spec has changed since workflow {here[0]} was made from it: {len(other)} jobs differ,"
+            f' like "{other[0]}"',
+            hint=f"Go on with the old one: torc run {here[0]}; or leave --resume out to make a new one.",
         )
-        if count
-    ]  # fmt: skip
+    return here[0]
+
+
+def _tell_summary(app: App, service: Service, summary: RunSummary, display: Display, output_dir: str) -> None:
+    """Write how a run went: JSON, or lines with what to do next."""
+    failed = _failed_jobs(service, summary, list(display.failures.values()), output_dir)
+    if app.wants_json:
+        echo_json(_summary_body(summary, failed))
+        return
+    from torc_core.cli.status import verdict
     from torc_core.units import human_duration
 
-    echo(f"{', '.join(parts) or 'no jobs run'} in {human_duration(summary.wall_seconds)}")
-    if summary.failed_jobs:
-        echo(f"Did not succeed: {', '.join(summary.failed_jobs)}")
-        echo(
-            f"See why with: torc results list {summary.workflow_id}; their output is in the logs: torc jobs logs JOB_ID"
-        )
+    counts = summary.counts
+    words = ("completed", "failed", "terminated", "canceled")
+    parts = [f"{getattr(counts, word)} {word}" for word in words if getattr(counts, word)]
+    echo(f"{', '.join(parts) or 'No jobs run'} in {human_duration(summary.wall_seconds)}")
+    for job in failed[:_SHOWN_FAILURES]:
+        where = f", see {job['log']}" if "log" in job else ""
+        why = f" ({job['reason']})" if "reason" in job else ""
+        echo(f"  {job['name']}: {job['status']}, return code {job['return_code']}{why}{where}")
+    if len(failed) > _SHOWN_FAILURES:
+        echo(f"  ... and {len(failed) - _SHOWN_FAILURES} more: torc results list {summary.workflow_id} --failed")
     if summary.stuck:
         echo(f"Ready jobs cannot run here: {summary.stuck}", err=True)
+    if summary.unreported:
+        echo(
+            f"{summary.unreported} results could not be reported; the next torc run {summary.workflow_id} with the"
+            f" output folder {output_dir} does it",
+            err=True,
+        )
     if summary.interrupted:
         echo(f"Stopped by {summary.interrupted}. Go on with: torc run {summary.workflow_id}", err=True)
+    else:
+        echo(verdict(service.get_workflow_status(summary.workflow_id)))
+
+
+def _failed_jobs(
+    service: Service, summary: RunSummary, failures: list[Failure], output_dir: str
+) -> list[dict[str, Any]]:
+    """Return which jobs did not succeed here, how they ended, and the file that is most likely to say why."""
+    if not failures:
+        return []
+    from torc_core.records.resources import Workflow
+    from torc_core.runner.output_files import OutputFiles
+
+    config = service.get(Workflow, summary.workflow_id).execution_config
+    files = OutputFiles(output_dir, summary.workflow_id, summary.run_id, config)
+    listed = []
+    for job, end in failures:
+        entry: dict[str, Any] = {"job_id": job.id, "name": job.name, "status": end.status.value}
+        entry["return_code"] = end.return_code
+        if end.reason:
+            entry["reason"] = end.reason
+        streams = files.of(job)
+        log = next((path for path in (streams.stderr, streams.stdout) if _has_text(path)), None)
+        if log is not None:
+            entry["log"] = log
+        listed.append(entry)
+    return listed
+
+
+def _has_text(path: str | None) -> bool:
+    try:
+        return path is not None and Path(path).stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _summary_body(summary: RunSummary, failed: list[dict[str, Any]]) -> dict[str, Any]:
+    counts = summary.counts
+    body = {
+        "workflow_id": summary.workflow_id, "run_id": summary.run_id, "compute_node_id": summary.compute_node_id,
+        "completed": counts.completed, "failed": counts.failed, "terminated": counts.terminated,
+        "canceled": counts.canceled, "had_failures": counts.failed > 0, "had_terminations": counts.terminated > 0,
+        "is_complete": summary.is_complete, "wall_seconds": round(summary.wall_seconds, 3), "failed_jobs": failed,
+    }  # fmt: skip
+    told = {"interrupted": summary.interrupted, "stuck": summary.stuck, "unreported": summary.unreported or None}
+    return body | {name: value for name, value in told.items() if value is not None}

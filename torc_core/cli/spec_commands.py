@@ -8,9 +8,9 @@ import click
 
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.creating import report_check
-from torc_core.cli.groups import TorcCommand, TorcGroup
+from torc_core.cli.groups import TorcGroup
 from torc_core.cli.output import echo, echo_json, echo_problems
-from torc_core.cli.reading import Source, check, plain_data, read_source
+from torc_core.cli.reading import Source, check, plain_data, read_source, skip_checks_option
 from torc_core.errors import UsageError
 from torc_core.problems import ERROR, ProblemsFound
 
@@ -20,17 +20,17 @@ _to = click.option("--to", "to_format", metavar="FORMAT", help="Format of the ou
 _output = click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (standard output).")
 
 
-@spec.command("check", cls=TorcCommand)
+@spec.command("check")
 @click.argument("file")
 @_from
-@click.option("--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers.")
+@skip_checks_option
 @pass_app
 def check_command(app: App, file: str, from_format: str | None, skip_checks: bool) -> int:
     """Report everything that is wrong with FILE, and what it comes to; exit 1 when there are errors."""
     return report_check(app, file, skip_checks=skip_checks, format_name=from_format)
 
 
-@spec.command("expand", cls=TorcCommand)
+@spec.command("expand")
 @click.argument("file")
 @_to
 @_output
@@ -46,7 +46,7 @@ def expand(app: App, file: str, to_format: str | None, output: Path | None) -> N
     _write(app, spec_data(plan), to_format, output, source)
 
 
-@spec.command("convert", cls=TorcCommand)
+@spec.command("convert")
 @click.argument("file")
 @_from
 @_to
@@ -61,12 +61,12 @@ def convert(app: App, file: str, from_format: str | None, to_format: str | None,
         data = plain_data(source.format.loads(source.text).data)
     except FormatError as exc:
         raise ProblemsFound(source.name, [exc.problem._replace(file=source.name)]) from None
-    if to_format is None and output is None:
+    if to_format is None and output is None and not app.wants_json:
         raise UsageError("to which format?", hint="Say it with --to, or name a file with -o.")
     _write(app, data, to_format, output, source)
 
 
-@spec.command("lint", cls=TorcCommand)
+@spec.command("lint")
 @click.argument("file")
 @click.option("--strict", is_flag=True, help="Fail on warnings and notes too.")
 @pass_app
@@ -86,7 +86,7 @@ def lint(app: App, file: str, strict: bool) -> int:
     return 1 if has_errors or (strict and plan.problems) else 0
 
 
-@spec.command("codes", cls=TorcCommand)
+@spec.command("codes", lists=True)
 @pass_app
 def codes(app: App) -> None:
     """List the codes of all problems that specs can have, with what they mean."""
@@ -98,17 +98,24 @@ def codes(app: App) -> None:
 
 def _write(app: App, data: object, to_format: str | None, output: Path | None, source: Source) -> None:
     """Write data in the format asked for, else the one of the output's ending, else the one it came in."""
-    if to_format is not None:
-        target = app.host.format_for(to_format)
-    elif output is not None:
-        target = app.host.format_for(output.name)
-    else:
-        target = source.format
-    text = target.dumps(data)
     if output is None:
-        echo(text.rstrip("\n"))
+        wanted = to_format or ("json" if app.wants_json else None)
+        target = source.format if wanted is None else app.host.format_for(wanted)
+        echo(target.dumps(data).rstrip("\n"))
+        return
+    target = app.host.format_for(to_format or output.name)
+    _replace(output, target.dumps(data))
+    if app.wants_json:
+        echo_json({"status": "success", "output": str(output)})
+    else:
+        echo(f"Wrote {output}", err=True)
+
+
+def _replace(output: Path, text: str) -> None:
+    """Write a file at once or not at all; what is no plain file (a link, a pipe) is written into."""
+    if output.is_symlink() or (output.exists() and not output.is_file()):
+        output.write_text(text, encoding="utf-8")
         return
     partial = output.with_name(f"{output.name}.part")
     partial.write_text(text, encoding="utf-8")
     partial.replace(output)
-    echo(f"Wrote {output}", err=True)

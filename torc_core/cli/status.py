@@ -13,6 +13,7 @@ from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.errors import TorcError
 from torc_core.records.answers import StatusSummary
+from torc_core.service.api import Service
 from torc_core.units import human_duration
 
 BAD = ("failed", "terminated", "canceled", "pending_failed")
@@ -22,17 +23,27 @@ _LONG_POLL_SECONDS = 20.0
 class TimeIsOver(TorcError):
     """The wait was longer than allowed."""
 
-    exit_code = 1
-
 
 @click.command(cls=TorcCommand)
 @workflow_argument
 @pass_app
 def status(app: App, workflow_id: int | None) -> None:
     """Show how many jobs are in which state, run times and runners."""
+    _show(app, app.service().get_workflow_status(pick(app, workflow_id)), {})
+
+
+@click.command(cls=TorcCommand)
+@workflow_argument
+@pass_app
+def workflow_status(app: App, workflow_id: int | None) -> None:
+    """Show where a workflow stands, like "torc status"."""
     summary = app.service().get_workflow_status(pick(app, workflow_id))
+    _show(app, summary, {"id": summary.workflow_id})
+
+
+def _show(app: App, summary: StatusSummary, more: dict[str, Any]) -> None:
     if app.wants_json:
-        echo_json(summary_body(summary))
+        echo_json({**more, **summary_body(summary)})
     else:
         echo("\n".join(summary_lines(summary)))
 
@@ -63,26 +74,39 @@ def summary_lines(summary: StatusSummary) -> list[str]:
     ]
     if summary.walltime_seconds is not None:
         lines.append(f"Walltime:             {human_duration(summary.walltime_seconds)}")
-    if summary.active_compute_nodes:
-        lines += ["", f"Active runners: {summary.active_compute_nodes}"]
+    resources = (
+        ("Active runners", summary.active_compute_nodes),
+        ("Pending allocations", summary.pending_scheduled_nodes),
+        ("Active allocations", summary.active_scheduled_nodes),
+    )
+    if any(count for _, count in resources):
+        lines += ["", "Compute Resources:", *(f"  {name}: {count}" for name, count in resources if count)]
     return [*lines, "", verdict(summary)]
 
 
-def verdict(summary: StatusSummary) -> str:
-    """Return one sentence on where a workflow stands and what to do next."""
+def failures(summary: StatusSummary) -> str:
+    """Return how many jobs did not succeed, by status, empty when all did: ``1 failed, 2 canceled``."""
     counts = summary.jobs_by_status
-    bad = [f"{counts[name]} {name.replace('_', ' ')}" for name in BAD if counts[name]]
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in BAD if counts[name])
+
+
+def verdict(summary: StatusSummary) -> str:
+    """Return one or two sentences on where a workflow stands and what to do next."""
+    id, counts, bad = summary.workflow_id, summary.jobs_by_status, failures(summary)
+    again = f"torc workflows reinit {id} && torc run {id}"
+    if summary.is_archived:
+        return f"The workflow is archived. Show it again with: torc workflows archive false {id}"
     if summary.is_canceled:
-        return f"The workflow is canceled. Begin again with: torc workflows reinit {summary.workflow_id}"
+        return f"The workflow is canceled. Begin again with: {again}"
+    if not summary.total_jobs:
+        return f"The workflow has no jobs. Add some with: torc jobs create {id} --name NAME --command COMMAND"
     if summary.is_complete and bad:
-        again = f"torc workflows reinit {summary.workflow_id} && torc run {summary.workflow_id}"
-        return f"The workflow is complete, with failures: {', '.join(bad)}. Run those again with: {again}"
+        return f"The workflow is complete, with failures: {bad}. Run those again with: {again}"
     if summary.is_complete:
         return "The workflow is complete; all went well."
-    if summary.active_compute_nodes:
-        return "The workflow is in progress."
-    if counts["uninitialized"] == summary.total_jobs or counts["ready"] or counts["running"] or counts["pending"]:
-        return f"Nobody is working on it. Run it with: torc run {summary.workflow_id}"
+    has_runners = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
+    if not has_runners and (counts["uninitialized"] or counts["ready"] or counts["running"] or counts["pending"]):
+        return f"Nobody is working on it. Run it with: torc run {id}"
     return "The workflow is in progress."
 
 
@@ -94,21 +118,28 @@ def wait(app: App, workflow_id: int | None, timeout: float | None) -> int:
     """Wait until a workflow is complete; exit 1 when jobs did not succeed, or when the time is over."""
     chosen = pick(app, workflow_id)
     service = app.service()
-    deadline = None if timeout is None else time.monotonic() + timeout
-    version = 0
-    while True:
-        version = service.wait_for_change(chosen, version, 0.0).version
-        if service.is_workflow_complete(chosen).is_complete:
-            break
-        left = _LONG_POLL_SECONDS if deadline is None else min(deadline - time.monotonic(), _LONG_POLL_SECONDS)
-        if left <= 0:
-            raise TimeIsOver(
-                f"workflow {chosen} is not complete after {timeout:g} s", hint=f"See: torc status {chosen}"
-            )
-        service.wait_for_change(chosen, version, left)
+    summary = service.get_workflow_status(chosen)
+    if not summary.is_complete and not summary.active_compute_nodes:
+        echo(verdict(summary), err=True)
+    _wait_for_end(service, chosen, timeout)
     summary = service.get_workflow_status(chosen)
     if app.wants_json:
         echo_json(summary_body(summary))
     else:
         echo(verdict(summary))
-    return 1 if summary.is_canceled or any(summary.jobs_by_status[name] for name in BAD) else 0
+    return 1 if summary.is_canceled or failures(summary) else 0
+
+
+def _wait_for_end(service: Service, workflow_id: int, timeout: float | None) -> None:
+    """Return when the workflow is complete; raises TimeIsOver."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        version = service.wait_for_change(workflow_id).version
+        if service.is_workflow_complete(workflow_id).is_complete:
+            return
+        left = _LONG_POLL_SECONDS if deadline is None else min(deadline - time.monotonic(), _LONG_POLL_SECONDS)
+        if left <= 0:
+            raise TimeIsOver(
+                f"workflow {workflow_id} is not complete after {timeout:g} s", hint=f"See: torc status {workflow_id}"
+            )
+        service.wait_for_change(workflow_id, version, left)

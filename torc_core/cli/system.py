@@ -1,4 +1,4 @@
-"""``torc ping`` and ``torc completions``."""
+"""``torc ping``, ``torc completions`` and ``torc help``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 
+_RUNNING = "Server is running"
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -17,15 +18,15 @@ def ping(app: App) -> None:
     """Say whether the service answers."""
     app.service().ping()
     if app.wants_json:
-        echo_json({"status": "Server is running"})
+        echo_json({"status": _RUNNING})
     else:
-        echo("Server is running")
+        echo(_RUNNING)
 
 
-@click.command(cls=TorcCommand)
+@click.command(cls=TorcCommand, examples='eval "$(torc completions bash)"\ntorc completions fish | source')
 @click.argument("shell", type=click.Choice(SHELLS))
 def completions(shell: str) -> None:
-    """Write a completion script; for bash: eval "$(torc completions bash)"."""
+    """Write a completion script for SHELL: bash, zsh or fish."""
     from click.shell_completion import get_completion_class
 
     from torc_core.cli.main import torc
@@ -33,3 +34,14 @@ def completions(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None, shell
     echo(found(torc, {}, "torc", "_TORC_COMPLETE").source())
+
+
+@click.command("help", cls=TorcCommand, context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1)
+@click.pass_context
+def help_command(context: click.Context, command: tuple[str, ...]) -> None:
+    """Show the help of COMMAND, or of the program."""
+    from torc_core.cli.main import torc
+
+    with torc.make_context("torc", [*command, "--help"], obj=context.obj) as inner:
+        torc.invoke(inner)

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from torc_core.cli.app import App, pass_app
+from torc_core.cli.fields import Paging, Shown, field_option, page_options, values_of
 from torc_core.cli.groups import TorcCommand, TorcGroup
-from torc_core.cli.kinds import Paging, Shown, field_option, find_records, page_options, values_of
+from torc_core.cli.kinds import find_records
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import bare_fields, cut, echo_record, echo_records, short_json
@@ -41,9 +42,7 @@ workflows = TorcGroup(
 
 
 @pass_app
-def _list(
-    app: App, archived_only: bool, include_archived: bool, all_users: bool, **given: Any
-) -> None:
+def _list(app: App, archived_only: bool, include_archived: bool, all_users: bool, **given: Any) -> None:
     filters: dict[str, Any] = {} if all_users else {"user": app.user}
     if archived_only or not include_archived:
         filters["is_archived"] = archived_only

@@ -13,6 +13,8 @@ from torc_core.status import JobStatus
 
 _NOT_SUCCEEDED = (JobStatus.FAILED, JobStatus.CANCELED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED)
 
+_FOLLOWS = "follows a job that runs again"
+
 
 class Rerun(NamedTuple):
     """A finished job that runs again: why, and what of (a status, a path, a job; empty when it is the job itself)."""
@@ -46,36 +48,31 @@ def file_times(service: Service, workflow_id: int) -> FileTimes:
 
 def explain_reruns(service: Service, begun: BegunRun) -> list[Rerun]:
     """Return why each of ``begun.rerun_jobs`` runs again, by job id."""
-    again = set(begun.rerun_jobs)
-    if not again:
+    if not begun.rerun_jobs:
         return []
-    workflow_id = begun.workflow_id
+    workflow_id, names = begun.workflow_id, set(begun.rerun_jobs)
     paths = {file.id: file.path for file in service.each(File, workflow_id)}
-    changed = {id for id, path in paths.items() if path in begun.changed_files}
-    missing = {id for id, time in file_times(service, workflow_id).st_mtimes.items() if time is None}
-    upstream: dict[int, str] = {}
-    for pair in service.list_job_dependencies(workflow_id).items:
-        if pair.depends_on_job_name in again:
-            upstream.setdefault(pair.job_id, pair.depends_on_job_name)
-    reruns = []
-    for job in service.each(Job, workflow_id, include_relationships=True):
-        if job.name in again:
-            reason, cause = _reason(job, paths, changed, missing, upstream)
-            reruns.append(Rerun(job.id, job.name, reason, cause))
-    return reruns
+    changed_paths = set(begun.changed_files)
+    changed = {id: path for id, path in paths.items() if path in changed_paths}
+    missing = {id: paths[id] for id, time in file_times(service, workflow_id).st_mtimes.items() if time is None}
+    again = [job for job in service.each(Job, workflow_id, include_relationships=True) if job.name in names]
+    by_job = {job.id: job.name for job in again}
+    by_file = {id: job.name for job in again for id in job.output_file_ids or ()}
+    by_data = {id: job.name for job in again for id in job.output_user_data_ids or ()}
 
+    def reason_of(job: Job) -> tuple[str, str]:
+        if job.status in _NOT_SUCCEEDED:
+            return "did not succeed", job.status.value
+        for reason, ids, known in (
+            ("input changed", job.input_file_ids, changed),
+            ("output is missing", job.output_file_ids, missing),
+            (_FOLLOWS, job.depends_on_job_ids, by_job),
+            (_FOLLOWS, job.input_file_ids, by_file),
+            (_FOLLOWS, job.input_user_data_ids, by_data),
+        ):
+            cause = next((known[id] for id in ids or () if id in known), None)
+            if cause is not None:
+                return reason, cause
+        return "definition or data changed", ""
 
-def _reason(
-    job: Job, paths: dict[int, str], changed: set[int], missing: set[int], upstream: dict[int, str]
-) -> tuple[str, str]:
-    if job.status in _NOT_SUCCEEDED:
-        return "did not succeed", job.status.value
-    for id in job.input_file_ids or ():
-        if id in changed:
-            return "input changed", paths[id]
-    for id in job.output_file_ids or ():
-        if id in missing:
-            return "output is missing", paths[id]
-    if job.id in upstream:
-        return "follows a job that runs again", upstream[job.id]
-    return "definition or data changed", ""
+    return [Rerun(job.id, job.name, *reason_of(job)) for job in again]

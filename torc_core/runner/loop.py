@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +80,7 @@ class Runner:
 
     def _run(self) -> RunSummary:
         began = time.monotonic()
+        self._thread = threading.get_ident()
         options, service = self._options, self._service
         workflow = self._workflow = service.get(Workflow, self._workflow_id)
         limits = self._limits = Limits.of(workflow.execution_config)
@@ -136,7 +138,8 @@ class Runner:
     def _hear(self) -> None:
         if not self._turns.has_news:
             self._turns.has_news = True
-            self._stop.wake()
+            if threading.get_ident() != self._thread:  # our own turn made the change, and we are awake
+                self._stop.wake()
 
     def _wake_up(self) -> bool:
         """Do everything that is due; returns whether the run is over."""

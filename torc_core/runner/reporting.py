@@ -32,6 +32,7 @@ class Reporter:
         self.retry_at = 0.0
         self.trouble: Unavailable | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._version = 0  # of the workflow, as of the last answer
 
     @property
     def has_news(self) -> bool:
@@ -65,4 +66,12 @@ class Reporter:
         if self.away_since is not None:
             self.away_since, self.retry_at, self._retry_seconds = None, 0.0, _FIRST_RETRY_SECONDS
         self.started, self.finished, self.released = [], self.finished[len(finished) :], []
+        self._version = answer.version
         return answer
+
+    def has_moved_on(self) -> bool:
+        """Say whether the workflow has changed since the last answer by anybody's doing but ours."""
+        try:
+            return self._service.wait_for_change(self._workflow_id, self._version, 0.0).version != self._version
+        except Unavailable:
+            return True  # the next turn finds out

@@ -110,7 +110,9 @@ class Turns:
             return True
         wants = self.claims(now) and not self._capacity.is_full()
         if self.has_news and since >= (_NEWS_SECONDS if wants else _NEWS_BUSY_SECONDS):
-            return True
+            self.has_news = reporter.has_moved_on()
+            if self.has_news:
+                return True
         if not jobs.hand:
             if wants and (reporter.finished or not self._is_starving):
                 return True

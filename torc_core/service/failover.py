@@ -30,6 +30,14 @@ class Seat(NamedTuple):
     ownership: Ownership | None = None
 
 
+class _Watch:
+    """Somebody who wants to hear of changes; ``end`` stops that."""
+
+    def __init__(self, workflow_id: int, notify: Callable[[], None]) -> None:
+        self.workflow_id, self.notify = workflow_id, notify
+        self.end: Callable[[], None] = lambda: None
+
+
 class FailoverService(Service):
     """Passes everything on to the service of its seat, and finds another seat when the owner is gone.
 
@@ -41,6 +49,7 @@ class FailoverService(Service):
         """``sit`` finds a seat, now and later; it stops when the event is set."""
         self._sit, self._closed, self._lock = sit, threading.Event(), threading.RLock()
         self._pid = os.getpid()
+        self._direct: list[_Watch] = []
         self._seat: Seat | None = sit(self._closed)
         atexit.register(self.close)
 
@@ -93,9 +102,27 @@ class FailoverService(Service):
 
     def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
         """See Service; another owner counts as a change, and ``notify`` goes on being called."""
+        watch = _Watch(workflow_id, notify)
+        with self._lock:
+            seat = self._current()
+            if seat.ownership is not None:  # no thread is needed while this process is the owner
+                watch.end = seat.service.on_change(workflow_id, notify)
+                self._direct.append(watch)
+            else:
+                self._follow(watch)
+
+        def end() -> None:
+            with self._lock:
+                if watch in self._direct:
+                    self._direct.remove(watch)
+            watch.end()
+
+        return end
+
+    def _follow(self, watch: _Watch) -> None:
         from torc_core.service.remote import follow_changes
 
-        return follow_changes(self, workflow_id, notify, self._closed)
+        watch.end = follow_changes(self, watch.workflow_id, watch.notify, self._closed)
 
     def close(self) -> None:
         """Leave the seat: an owner gives the database up. Twice is fine."""
@@ -143,6 +170,12 @@ class FailoverService(Service):
             if self._seat is not seat:
                 return  # another thread was faster
             self._seat = None
+            direct, self._direct = self._direct, []
+        for watch in direct:
+            watch.end()
+            if not self._closed.is_set():
+                self._follow(watch)
+                watch.notify()
         seat.leave()
 
 

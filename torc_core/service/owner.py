@@ -95,8 +95,6 @@ class Owner:
             for ticket in batch:
                 ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
             raise
-        for workflow_id in changed:
-            self._versions[workflow_id] = self.version(workflow_id) + 1
         return changed
 
     def _carry_out(self, ticket: _Ticket) -> set[int]:
@@ -107,6 +105,8 @@ class Owner:
             if turn.is_dirty:
                 raise
             ticket.error = exc
+        for workflow_id in turn.changed:  # each piece by itself, so that its answer can tell whether others followed
+            self._versions[workflow_id] = self.version(workflow_id) + 1
         return turn.changed
 
     def _announce(self, changed: set[int]) -> None:

@@ -15,13 +15,16 @@ _COLUMNS = {
     "resource_requirements_id": "requirements", "failure_handler_id": "handler", "scheduler_id": "scheduler",
     "env": "env", "labels": "labels", "stdio": "stdio",
 }  # fmt: skip
+RECORD_NAMES = {"resource_monitor": "resource_monitor_config"}
+"""Fields of a workflow that have another name in specs."""
 _BLANK = PlannedJob("", "")
 _ALWAYS = ("name", "command")
 
 
 def creation_of(plan: Plan, user: str, submission_directory: str) -> NewWorkflow:
     """Return what creates the plan's workflow. Columns in which every job has the default are left out."""
-    workflow = {**plan.workflow, "user": user, "submission_directory": submission_directory}
+    workflow = {RECORD_NAMES.get(name, name): value for name, value in plan.workflow.items()}
+    workflow |= {"user": user, "submission_directory": submission_directory}
     return NewWorkflow(
         workflow=workflow,
         files=[_file(file) for file in plan.files],

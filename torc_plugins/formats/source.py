@@ -16,6 +16,8 @@ NESTING = 200
 """Levels of lists and mappings a document may have."""
 NUMBER_LENGTH = 1000
 """Characters a number may have; Python refuses to print whole numbers of more than 4300 digits."""
+_HEAD, _TAIL = 200, 100
+"""Characters that are shown of a long message: it may quote a text as long as the whole file."""
 
 Tree = int | tuple[int, dict[Any, Any] | list[Any]]
 """Where a value begins: its offset, and for a container also the trees of what it holds, in the same shape.
@@ -62,8 +64,12 @@ class Source:
     def error(self, message: str, offset: int, *, code: str = "", hint: str = "", found: str = "") -> FormatError:
         """Return the error to raise about what is at ``offset``; without a code it is one of syntax."""
         line, column = self.place(min(offset, len(self.text)))
-        problem = Problem(code or f"{self.kind}-syntax", message, hint=hint, found=found, line=line, column=column)
-        return FormatError(problem)
+        return FormatError(
+            Problem(
+                code or f"{self.kind}-syntax", _shortened(message), hint=_shortened(hint), found=_shortened(found),
+                line=line, column=column,
+            )
+        )  # fmt: skip
 
     def refuse_characters(self, forbidden: re.Pattern[str]) -> None:
         """Raise FormatError when a character of ``forbidden`` is in the text."""
@@ -99,6 +105,10 @@ class Source:
     def long_number(self, offset: int) -> FormatError:
         """Return the error about a number nobody can have meant."""
         return self.error(f"a number has at most {NUMBER_LENGTH} characters", offset, code="number")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}...{text[-_TAIL:]}"
 
 
 @contextmanager

@@ -50,6 +50,7 @@ _MEANINGS = (
     _Meaning("undefined tag handle", "a tag that is not known", f"{_QUOTE} if it is text that begins with !"),
 )
 _BAD_START = "cannot start any token"
+_TOO_DEEP = "maximum nesting depth"  # libyaml has a limit of its own
 
 
 def explain(error: MarkedYAMLError, source: Source) -> FormatError:
@@ -62,6 +63,8 @@ def explain(error: MarkedYAMLError, source: Source) -> FormatError:
         if character == "\t":
             return source.error("a tab in the indentation", offset, hint=_TAB)
         return source.error(f'a value cannot begin with "{character}"', offset, hint=_QUOTE, found=character)
+    if _TOO_DEEP in said:
+        return source.too_deep(offset)
     for meaning in _MEANINGS:
         if meaning.sign in said:
             if meaning.at_start and error.context_mark:

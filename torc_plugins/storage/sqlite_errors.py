@@ -31,10 +31,12 @@ _BY_CODE = {
 }
 
 
-def explained(exc: sqlite3.Error, path: Path) -> StorageError:
+def explained(exc: sqlite3.Error | UnicodeError, path: Path) -> StorageError:
     """Return the error for a failure of the file, not of what was asked."""
     code = getattr(exc, "sqlite_errorcode", None)  # errors of the Python module itself have none
     code = None if code is None else code & 0xFF
+    if isinstance(exc, UnicodeError) or str(exc).startswith("Could not decode to UTF-8"):
+        code = sqlite3.SQLITE_CORRUPT  # only valid text is ever written
     if code == sqlite3.SQLITE_IOERR and path.exists() and not _writable(path):
         code = sqlite3.SQLITE_READONLY  # locking a file that was opened for reading fails like a broken disk
     if code not in _BY_CODE:

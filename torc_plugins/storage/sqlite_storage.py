@@ -47,7 +47,7 @@ class SqliteStorage(Storage):
             raise sqlite_errors.explained(exc, self._path) from exc
         try:
             self._prepare(durable)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeError) as exc:  # a damaged schema is no text
             self._db.close()
             raise sqlite_errors.explained(exc, self._path) from exc
         except BaseException:
