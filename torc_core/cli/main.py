@@ -11,7 +11,7 @@ import click
 from torc_core import __version__
 from torc_core.cli.app import App
 from torc_core.cli.groups import RootGroup
-from torc_core.cli.output import OutputClosed, echo, flush, is_closed
+from torc_core.cli.output import OutputClosed, echo, flush, is_closed, is_terminal
 
 COMMANDS = {
     "Workflows": {
@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
         flush()
         return code
     except KeyboardInterrupt:
-        echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
+        echo("\ninterrupted" if is_terminal(sys.stderr) else "interrupted", err=True)
         return 130
     except OutputClosed:
         return 0

@@ -49,13 +49,21 @@ def flush() -> None:
         raise _unwritten(exc) from exc
 
 
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Tell whether a person is at the other end of a stream."""
+    return stream is not None and stream.isatty()
+
+
 def is_closed() -> bool:
-    """Tell whether standard output takes nothing any more; what it was given is lost then."""
+    """Tell whether whoever read standard output has gone."""
+    import select
+
+    poller = select.poll()
     try:
-        flush()
-    except (OutputClosed, TorcError):
-        return True
-    return False
+        poller.register(sys.stdout.fileno(), 0)  # hang-ups are told unasked
+    except (AttributeError, OSError, ValueError):  # there is none, or it is no file
+        return False
+    return bool(poller.poll(0))
 
 
 def _put(stream: IO[str], text: str) -> None:
@@ -145,9 +153,9 @@ def echo_problems(problems: Iterable[Problem], *, as_json: bool = False) -> None
         echo(_styled(str(problem), colors.get(problem.severity, "0"), sys.stderr), err=True)
 
 
-def _styled(text: str, codes: str, stream: IO[str]) -> str:
+def _styled(text: str, codes: str, stream: IO[str] | None) -> str:
     """Return text in a colour where people see it and have not refused it (https://no-color.org)."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+    if not is_terminal(stream) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{codes}m{text}\x1b[0m"
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from torc_core.cli.app import App
-from torc_core.cli.output import echo, write
+from torc_core.cli.output import echo, is_terminal, write
 from torc_core.errors import Invalid, NotFound
 from torc_core.records.resources import Workflow
 
@@ -71,7 +71,7 @@ def _show(found: list[Workflow]) -> None:
 
 def is_interactive() -> bool:
     """Whether a person can answer a question."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def ask(question: str) -> str:

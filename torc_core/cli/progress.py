@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from torc_core.cli.app import LEVELS
-from torc_core.cli.output import write
+from torc_core.cli.output import is_terminal, write
 from torc_core.units import human_duration
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Display:
         self._total = sum(counts.values()) - counts["disabled"]
         self._before = self._total - sum(counts[name] for name in _UNENDED)
         self._level = LEVELS.index(level)
-        self._is_live = self._says("info") and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._is_live = self._says("info") and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._began = time.monotonic()
         self._counts: Counts | None = None
         self._is_complete = False

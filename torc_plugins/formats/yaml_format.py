@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from torc_core.contracts.formats import ParsedSpec, SpecFormat
 from torc_plugins.formats.source import Source, reading
 from torc_plugins.formats.yaml_reader import best_parser, read
-from torc_plugins.formats.yaml_writer import write
 
 
 class YamlFormat(SpecFormat):
@@ -31,4 +30,6 @@ class YamlFormat(SpecFormat):
 
     def dumps(self, data: Any) -> str:
         """Write ``data`` in block style."""
+        from torc_plugins.formats.yaml_writer import write  # costs what most commands can do without
+
         return write(data)

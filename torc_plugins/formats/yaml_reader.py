@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from torc_plugins.formats.yaml_scalars import convert, resolve
 EXPANDED = 1_000_000
 """Values that all aliases of a document may stand for together."""
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
 _SCALAR_TAGS = frozenset(("str", "int", "float", "bool", "null"))
 _CORE = "tag:yaml.org,2002:"
 _MERGE: Any = object()  # stands for an unquoted "<<" key; no text is equal to it
@@ -55,9 +56,15 @@ class _Anchor(NamedTuple):
     tree: Tree
 
 
+@lru_cache(maxsize=1)
+def _forbidden() -> re.Pattern[str]:
+    """Return what finds characters outside of YAML's printable set; slow to make, and needed for few documents."""
+    return re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
 def read(source: Source, parser: Any) -> tuple[Any, Tree]:
     """Read one document with the events of ``parser``; raises FormatError."""
-    source.refuse_characters(_FORBIDDEN)
+    source.refuse_characters(_FORBIDDEN_ASCII if source.text.isascii() else _forbidden())
     try:
         return _Document(source).read(parser(source.text))
     except yaml.MarkedYAMLError as error:
