@@ -111,7 +111,7 @@ class Started:
     """A program that runs; what it prints goes into files."""
 
     def __init__(self, folder, words, env):
-        self.out, self.err = (folder / f"started_{len(words)}_{time.monotonic_ns()}.{end}" for end in ("out", "err"))
+        self.out, self.err = (folder / f"process_{time.monotonic_ns()}.{end}" for end in ("out", "err"))
         with self.out.open("w") as out, self.err.open("w") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "torc_core.cli", *map(str, words)], cwd=folder, stdin=subprocess.DEVNULL,

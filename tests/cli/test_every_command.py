@@ -8,7 +8,8 @@ from torc_core.cli.main import COMMANDS, torc
 
 
 def walk(command, path, context):
-    context = click.Context(command, info_name=path[-1] if path else "torc", parent=context, obj=App(), **command.context_settings)
+    name = path[-1] if path else "torc"
+    context = click.Context(command, info_name=name, parent=context, obj=App(), **command.context_settings)
     if isinstance(command, click.Group):
         if path:
             yield path, command, context

@@ -151,8 +151,9 @@ class Display:
         standing = self._standing(self._counts, now)
         text = f"{standing.bar()} {standing.text()}"[: _columns() - 1]
         with self._lock:
-            self._drawn = text
-            write(f"\r{text}\x1b[K", err=True)
+            if text != self._drawn:
+                self._drawn = text
+                write(f"\r{text}\x1b[K", err=True)
 
     def _standing(self, counts: Counts, now: float) -> Standing:
         here = counts.completed + counts.failed + counts.terminated + counts.canceled

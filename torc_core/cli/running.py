@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torc_core.spec.plan import Plan
 
 _SHOWN_FAILURES = 10
+_SHOWN_FILES = 3
 _EXAMPLES = """
 torc run workflow.yaml
 torc run workflow.yaml --dry-run --gantt plan.svg
@@ -113,9 +114,10 @@ def _begin(app: App, service: Service, before: StatusSummary, *, force: bool) ->
     from torc_core.runner.beginning import begin_run
 
     begun = begin_run(service, id, force=force)
-    if begun.existing_output_files:
-        count = len(begun.existing_output_files)
-        app.say("info", f"{count} output files exist already and will be written again")
+    found = begun.existing_output_files
+    if found:
+        more = f" and {len(found) - _SHOWN_FILES} more" if len(found) > _SHOWN_FILES else ""
+        app.say("warn", f"Output files exist already and will be written again: {', '.join(found[:_SHOWN_FILES])}{more}")
     return service.get_workflow_status(id)
 
 
