@@ -154,8 +154,7 @@ def flatness(bench: Bench) -> Result:
 
     def small(folder: Path) -> Usage:
         _write(folder / "spec.yaml", small_parts)
-        for _ in range(windows):
-            _create(folder, window + 2)
+        _probe(folder, " --then ".join(["create spec.yaml"] * windows).split())
         words = " --then ".join(f"run {k} {' '.join(_SLOTS)}" for k in range(1, windows + 1)).split()
         usage = _probe(folder, words)
         marks = _marks(folder)

@@ -77,6 +77,12 @@ class Unavailable(TorcError):
     code = 503
 
 
+class StorageError(TorcError):
+    """The storage cannot do its work: no space, no permission, a damaged or a newer file. Says what to do."""
+
+    code = 503
+
+
 class PluginError(TorcError):
     """A plugin broke its contract; the message names it."""
 
@@ -84,7 +90,8 @@ class PluginError(TorcError):
 BY_NAME: dict[str, type[TorcError]] = {
     kind.__name__: kind
     for kind in (
-        TorcError, UsageError, Malformed, Forbidden, NotFound, Conflict, Invalid, Unsupported, Unavailable, PluginError,
+        TorcError, UsageError, Malformed, Forbidden, NotFound, Conflict, Invalid, Unsupported, Unavailable, StorageError,
+        PluginError,
     )
 }  # fmt: skip
 """Error classes by the name they have on the wire."""

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
 
+from torc_core.problems import Problem
 from torc_core.records.record import RECORDS, Page, Record
-from torc_core.records.values import REQUIRED, Value, bare, reader
+from torc_core.records.values import REQUIRED, Value, bare, raise_problems, reader
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,9 +48,7 @@ class Operation(NamedTuple):
 
     def read_arguments(self, given: dict[str, Any]) -> dict[str, Any]:
         """Check arguments as they came over a connection; raises Invalid naming every problem."""
-        from torc_core.records.values import raise_problems
-
-        problems: list[Any] = []
+        problems: list[Problem] = []
         arguments = {}
         for parameter in self.parameters:
             found = given.get(parameter.name)
@@ -60,16 +59,14 @@ class Operation(NamedTuple):
         raise_problems(self.name, problems)
         return arguments
 
-    def _read(self, parameter: Parameter, found: Any, problems: list[Any]) -> Any:
+    def _read(self, parameter: Parameter, found: Any, problems: list[Problem]) -> Any:
         kind = parameter.type
         if parameter.place == "body" and self.method == "PUT" and self.record is not None:
             return self.record.read_changes(found)
         return reader(kind)(found, (None, parameter.name), problems)
 
 
-def _missing(name: str) -> Any:
-    from torc_core.problems import Problem
-
+def _missing(name: str) -> Problem:
     return Problem("missing", f"{name!r} is required, but missing", (name,))
 
 

@@ -150,8 +150,15 @@ def test_deleting_and_resetting_what_runs_is_refused(running, tmp_path):
     assert running.wait().json["completed"] == 6
 
 
-def test_jobs_that_are_added_while_it_runs_are_run_too(running, tmp_path):
+def test_a_job_that_is_added_while_it_runs_waits_for_the_next_run(tmp_path, start):
+    (tmp_path / "spec.yaml").write_text(GATED + "compute_node_wait_for_new_jobs_seconds: 1\n")
+    first = start(tmp_path, "run", "spec.yaml", "-j", "6")
+    until(lambda: (tmp_path / "started_6").exists(), "all have started")
     program(tmp_path, "jobs", "create", "1", "-n", "late", "-c", "touch late")
     (tmp_path / "go").touch()
-    running.wait()
-    assert ask(tmp_path, "status")["total_jobs"] == 7
+    told = "1 jobs were added or reset. Take them up with: torc workflows reinit 1 && torc run 1"
+    assert told in first.wait().out
+    assert f"Nothing to run in workflow 1. {told}" in program(tmp_path, "run", "1").out
+    assert ask(tmp_path, "workflows", "reinit", "1")["run_id"] == 2
+    assert ask(tmp_path, "run", "1")["completed"] == 1
+    assert (tmp_path / "late").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -195,24 +196,20 @@ def test_all_children_are_gone_after(end, tmp_path):
     works_again(tmp_path)
 
 
-def test_what_a_job_leaves_in_the_background_does_not_hold_the_runner_up(tmp_path):
-    write_spec(tmp_path, {"command": "sleep 300 & echo $! > pid.txt"})
+@pytest.mark.parametrize(
+    "leave",
+    ["sleep 300 & echo $! > pid.txt", "setsid sh -c 'echo $$ > pid.txt; exec sleep 300' & until test -s pid.txt; do :; done"],
+    ids=["in the background", "in a session of its own"],
+)
+def test_what_a_job_leaves_behind_outlives_it_but_does_not_hold_the_runner_up(leave, tmp_path):
+    write_spec(tmp_path, {"command": leave})
     done = torc(tmp_path, "run", "spec.json")
-    assert "1 completed" in done.stdout
-    wait_for(lambda: not alive((tmp_path / "pid.txt").read_text().strip()), "the end of what stayed in the background")
-
-
-def test_what_moves_to_a_session_of_its_own_outlives_its_job_but_does_not_hold_the_runner_up(tmp_path):
-    """The one way out: a process group is what is ended, and setsid leaves it."""
-    write_spec(tmp_path, {"command": "setsid sh -c 'echo $$ > pid.txt; exec sleep 300' & while ! test -s pid.txt; do :; done"})
-    done = torc(tmp_path, "run", "spec.json")
-    pid = int((tmp_path / "pid.txt").read_text())
+    pid = (tmp_path / "pid.txt").read_text().strip()
     try:
         assert "1 completed" in done.stdout
+        assert alive(pid)
     finally:
-        import os
-
-        os.kill(pid, signal.SIGKILL)
+        os.kill(int(pid), signal.SIGKILL)
 
 
 def test_children_without_a_parent_that_waits_for_them_do_no_harm(tmp_path):

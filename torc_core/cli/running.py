@@ -73,13 +73,15 @@ def run(
 def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = False) -> int:
     """Run a stored workflow here and tell how it went; returns the exit code."""
     from torc_core.cli.progress import Display
+    from torc_core.cli.status import has_only_new_jobs
     from torc_core.runner.loop import Runner
 
     app.workflow_id = workflow_id
     options, service = runner.options, app.service()
     before = service.get_workflow_status(workflow_id)
     refuse_unrunnable(before)
-    if before.is_complete and not options.persistent and not _waits_for_more(service, workflow_id):
+    is_over = before.is_complete or has_only_new_jobs(before)
+    if is_over and not options.persistent and not _waits_for_more(service, workflow_id):
         return _tell_nothing_to_run(app, before, fail=options.fail_on_job_failure)
     before = _begin(app, service, before, force=force)
     with Display(app.log_level, before) as display:
@@ -117,7 +119,9 @@ def _begin(app: App, service: Service, before: StatusSummary, *, force: bool) ->
     found = begun.existing_output_files
     if found:
         more = f" and {len(found) - _SHOWN_FILES} more" if len(found) > _SHOWN_FILES else ""
-        app.say("warn", f"Output files exist already and will be written again: {', '.join(found[:_SHOWN_FILES])}{more}")
+        app.say(
+            "warn", f"Output files exist already and will be written again: {', '.join(found[:_SHOWN_FILES])}{more}"
+        )
     return service.get_workflow_status(id)
 
 
@@ -130,7 +134,7 @@ def _tell_nothing_to_run(app: App, summary: StatusSummary, *, fail: bool) -> int
             {
                 "workflow_id": summary.workflow_id, "run_id": summary.run_id, "completed": 0, "failed": 0,
                 "terminated": 0, "canceled": 0, "had_failures": bool(bad), "had_terminations": False,
-                "is_complete": True,
+                "is_complete": summary.is_complete,
             }
         )  # fmt: skip
     else:

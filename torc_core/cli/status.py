@@ -50,7 +50,8 @@ def _show(app: App, summary: StatusSummary, more: dict[str, Any]) -> None:
 
 def summary_body(summary: StatusSummary) -> dict[str, Any]:
     """Return a summary as JSON data, with times for people beside the numbers."""
-    body = {name: value for name, value in summary.wire().items() if value is not None}
+    fields = {name: getattr(summary, name) for name in StatusSummary.FIELDS}
+    body = {name: value for name, value in fields.items() if value is not None}
     body["total_exec_time_formatted"] = human_duration(summary.total_exec_time_minutes * 60)
     if summary.walltime_seconds is not None:
         body["walltime_formatted"] = human_duration(summary.walltime_seconds)
@@ -90,6 +91,13 @@ def failures(summary: StatusSummary) -> str:
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in BAD if counts[name])
 
 
+def has_only_new_jobs(summary: StatusSummary) -> bool:
+    """Whether what is left of a workflow that was begun waits for the begin of its next run."""
+    counts = summary.jobs_by_status
+    left = sum(counts[name] for name in ("blocked", "ready", "pending", "running"))
+    return not left and 0 < counts["uninitialized"] < summary.total_jobs
+
+
 def verdict(summary: StatusSummary) -> str:
     """Return one or two sentences on where a workflow stands and what to do next."""
     id, counts, bad = summary.workflow_id, summary.jobs_by_status, failures(summary)
@@ -104,6 +112,8 @@ def verdict(summary: StatusSummary) -> str:
         return f"The workflow is complete, with failures: {bad}. Run those again with: {again}"
     if summary.is_complete:
         return "The workflow is complete; all went well."
+    if has_only_new_jobs(summary):
+        return f"{counts['uninitialized']} jobs were added or reset. Take them up with: {again}"
     has_runners = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
     if not has_runners and (counts["uninitialized"] or counts["ready"] or counts["running"] or counts["pending"]):
         return f"Nobody is working on it. Run it with: torc run {id}"

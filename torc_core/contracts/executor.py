@@ -30,6 +30,14 @@ class Handle(NamedTuple):
     id: str
 
 
+def command_of(command: str, invocation_script: str | None) -> str:
+    """Join script and command: on one line, or below each other when the script has several lines."""
+    script = (invocation_script or "").strip()
+    if not script:
+        return command
+    return f"{script}\n{command}" if "\n" in script else f"{script} {command}"
+
+
 class LaunchRequest(NamedTuple):
     """One command to start. ``command`` is for bash; paths are absolute or relative to the caller's directory."""
 

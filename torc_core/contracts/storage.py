@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from torc_core.errors import TorcError
+from torc_core.errors import StorageError as StorageError
 from torc_core.records.record import Record
 
 WORDS = ("equal", "one_of", "contains", "after", "inside", "has")
@@ -36,12 +36,6 @@ class Condition(NamedTuple):
 
 Where = Sequence[Condition]
 Row = tuple[Any, ...]
-
-
-class StorageError(TorcError):
-    """The storage cannot do its work: no space, no permission, a damaged or a newer file. Says what to do."""
-
-    code = 503
 
 
 class Storage(ABC):

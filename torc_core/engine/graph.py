@@ -120,10 +120,6 @@ class WorkflowGraph:
         """Return the rows of dependents, for loops that cannot afford a call per node."""
         return self._first, self._dependents
 
-    def dependents(self, node: int) -> Sequence[int]:
-        """Return the nodes, gates too, that wait directly for ``node``."""
-        return self._dependents[self._first[node] : self._first[node + 1]]
-
     def job_dependents(self, node: int) -> list[int]:
         """Return the jobs that wait for a job, directly or through a gate, ascending."""
         return self._through_gates(node, self._first, self._dependents)

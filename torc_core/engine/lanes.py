@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 UNLIMITED = 1 << 62
+LEAST_MEMORY = 2**30 // 10
+"""With fewer bytes free a runner claims nothing."""
 
 
 class Lane(NamedTuple):

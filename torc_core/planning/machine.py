@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from torc_core.engine.lanes import UNLIMITED, Room
+from torc_core.engine.lanes import LEAST_MEMORY, UNLIMITED, Room
 from torc_core.planning.needs import Capacity, Needs
 from torc_core.planning.schedule import Peak, Peaks
-
-_LEAST_MEMORY = 2**30 // 10  # with less than that free a runner claims nothing
 
 
 class Machine:
@@ -28,7 +26,7 @@ class Machine:
         capacity = self._capacity
         if capacity.max_parallel_jobs is not None:
             return self._jobs >= capacity.max_parallel_jobs
-        least = min(_LEAST_MEMORY, capacity.memory_bytes)
+        least = min(LEAST_MEMORY, capacity.memory_bytes)
         return self._cpus >= capacity.cpus or capacity.memory_bytes - self._memory < least
 
     def claim(self) -> tuple[int, Room | None]:

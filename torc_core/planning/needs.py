@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from torc_core.engine.lanes import Lane
+from torc_core.engine.lanes import Lane, are_offered
 from torc_core.records.resources import ResourceRequirements
 from torc_core.spec.plan import Plan, PlannedJob
 from torc_core.units import human_duration, human_memory, parse_duration, parse_memory
@@ -40,7 +40,7 @@ class Capacity(NamedTuple):
     def misfit(self, lane: Lane) -> str | None:
         """Return why jobs of ``lane`` can never start here, or None when they can."""
         reasons = []
-        if bool(lane.labels) != bool(self.labels) or not lane.labels <= self.labels:
+        if not are_offered(lane.labels, self.labels):
             reasons.append(_label_misfit(lane.labels, self.labels))
         if self.max_parallel_jobs is None:
             gpus = len(self.gpus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from torc_core.contracts.executor import Handle, LaunchRequest, Observation, SubmitError
+from torc_core.contracts.executor import Handle, LaunchRequest, Observation, SubmitError, command_of
 from torc_core.engine import transitions
 from torc_core.engine.build import JobColumns, build_graph
 from torc_core.engine.lanes import Lane
@@ -68,7 +68,7 @@ def launch_requests(plan: Plan) -> Iterator[LaunchRequest]:
         yield LaunchRequest(
             key=f"{position + 1}-1",
             name=job.name,
-            command=_command(job),
+            command=command_of(job.command, job.invocation_script),
             env={**shared, **job.env} if job.env else shared,
             stdout=None,
             stderr=None,
@@ -78,14 +78,6 @@ def launch_requests(plan: Plan) -> Iterator[LaunchRequest]:
             walltime_seconds=float(wanted.runtime_s),
             supports_termination=job.supports_termination,
         )
-
-
-def _command(job: PlannedJob) -> str:
-    """Put the script before the command: on one line, or above it when it has several lines."""
-    script = (job.invocation_script or "").strip()
-    if not script:
-        return job.command
-    return f"{script}\n{job.command}" if "\n" in script else f"{script} {job.command}"
 
 
 class _Run:

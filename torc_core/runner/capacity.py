@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from torc_core.engine.lanes import LEAST_MEMORY
 from torc_core.records.resources import NodeResources
 from torc_core.runner.gpus import GpuPool
 from torc_core.units import human_memory
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from torc_core.records.answers import JobLaunch
 
 GIB = 2**30
-_LEAST_MEMORY = GIB // 10  # with less than that free nothing is claimed
 _ANY = 2**31 - 1
 
 
@@ -127,7 +127,7 @@ class Resources:
 
     def is_full(self) -> bool:
         """Say whether no CPU or next to no memory is free."""
-        return self._cpus <= 0 or self._memory < min(_LEAST_MEMORY, self.memory_bytes)
+        return self._cpus <= 0 or self._memory < min(LEAST_MEMORY, self.memory_bytes)
 
     def claim(self, ahead: int, time_limit: str | None) -> tuple[int, NodeResources | None]:
         """Ask for what fits the free part; for claims ahead, for what fits several machines like this one.

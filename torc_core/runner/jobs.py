@@ -80,6 +80,7 @@ class Jobs:
         self.journal_starts: list[Started] = []
         self.given_back: list[int] = []  # started, and ended by a signal to the runner before they had begun
         self.stopped_by: str | None = None  # the signal that the runner got
+        self.trouble: str | None = None  # why no job can be started here
         self.mean_seconds: float | None = None
 
     @property
@@ -160,6 +161,11 @@ class Jobs:
         """Try again a little later, for what is scarce may be there again; then the job has failed."""
         if tries < len(_RETRY_SECONDS):
             self._again.append((now + _RETRY_SECONDS[tries], job, tries + 1))
+            return
+        trouble = self._launcher.output_files.trouble()
+        if trouble:  # no fault of the job: others would fail like it, so it goes back
+            self.given_back.append(job.id)
+            self.trouble = trouble
             return
         self._end(job, Outcome(JobStatus.FAILED, NOT_STARTED_CODE, message), 0.0, utc_now(), {})
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "journal"
 FORMAT = 1
 _LARGE = 8 * 2**20  # bytes after which a journal with nothing left to tell begins again
+_ROOM = 2**18  # bytes that are reserved ahead, so that what runs when a disk gets full can still be noted
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 Started = tuple[int, int, str, str]
@@ -53,27 +54,42 @@ class Owner(NamedTuple):
 
 
 class Journal:
-    """The journal of a runner that runs. When it cannot be written, the run goes on without."""
+    """The journal of a runner that runs. Lines that cannot be written are kept and tried again with the next one."""
 
     def __init__(self, folder: Path, owner: Owner, complain: Callable[[str], None]) -> None:
-        """``complain`` is called once, when the journal cannot be written any more."""
+        """``complain`` is called when the journal cannot be written, and again only after it could."""
         self._complain = complain
-        self._is_broken = False
+        self._unwritten = b""
         folder.mkdir(parents=True, exist_ok=True)
         name = f"wf{owner.workflow_id}_r{owner.run_id}_n{owner.compute_node_id}_{owner.host}_{owner.pid}.jsonl"
         self.path = folder / name
         self._head = _encode({"format": FORMAT, **owner._asdict()}) + "\n"
         self._taken = 0
-        self._size = 0
+        self._size = self._reserved = 0
         self._fd = self._begin(self._head)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether lines wait to be written: what starts now would not be known to anybody after a kill."""
+        return bool(self._unwritten)
 
     def _begin(self, text: str) -> int:
         fresh = self.path.with_suffix(".new")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
-        os.write(fd, text.encode())
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        data = text.encode()
+        _write_all(fd, data, 0)
         fresh.replace(self.path)
-        self._size = len(text)
+        self._size = len(data)
+        self._reserved = self._reserve(fd)
         return fd
+
+    def _reserve(self, fd: int) -> int:
+        """Take room on the disk ahead; readers pass over the zero bytes that it is made of."""
+        try:
+            os.posix_fallocate(fd, self._size, _ROOM)
+        except (OSError, AttributeError):
+            return self._size  # not here, or not now
+        return self._size + _ROOM
 
     def write_intent(self, starting: list[tuple[int, int]]) -> None:
         """Say which attempts (job, attempt) are about to start: whether they did, only the next line tells."""
@@ -89,15 +105,26 @@ class Journal:
         self._append(_encode(line) + "\n")
 
     def _append(self, text: str) -> None:
-        if not self._is_broken:
-            try:
-                self._size += os.write(self._fd, text.encode())
-            except OSError as exc:
-                self._break(exc)
+        data = self._unwritten + text.encode()
+        if self._size + len(data) > self._reserved - _ROOM // 2:
+            self._reserved = self._reserve(self._fd)
+        try:
+            _write_all(self._fd, data, self._size)
+        except OSError as exc:
+            self._fail(exc, data)
+            return
+        self._size += len(data)
+        self._unwritten = b""
 
-    def _break(self, exc: OSError) -> None:
-        self._is_broken = True
-        self._complain(f"{self.path} cannot be written ({exc.strerror}): a killed runner would lose results")
+    def _fail(self, exc: OSError, data: bytes) -> None:
+        if not self._unwritten:
+            self._complain(f"{self.path} cannot be written ({exc.strerror}): no jobs are started until it can")
+        self._unwritten = data
+
+    def try_again(self) -> None:
+        """Write what could not be written, if there is such."""
+        if self._unwritten:
+            self._append("")
 
     def note_taken(self, count: int) -> None:
         """Remember that the service has taken ``count`` more; written with the next line."""
@@ -105,7 +132,7 @@ class Journal:
 
     def is_large(self) -> bool:
         """Say whether it is worth to begin again."""
-        return self._size > _LARGE and not self._is_broken
+        return self._size > _LARGE and not self._unwritten
 
     def begin_again(self, running: Iterable[Started]) -> None:
         """Forget all but what runs; everything finished has been taken."""
@@ -113,7 +140,7 @@ class Journal:
         try:
             fd = self._begin(text)
         except OSError as exc:
-            self._break(exc)
+            self._complain(f"{self.path} cannot be begun again ({exc.strerror})")
             return
         os.close(self._fd)
         self._fd = fd
@@ -123,11 +150,20 @@ class Journal:
         """Close the journal; remove it unless something is left to tell."""
         if keep:
             self._append(_encode({"taken": self._taken}) + "\n")
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
         os.close(self._fd)
         if not keep:
             with contextlib.suppress(OSError):
                 self.path.unlink()
                 self.path.parent.rmdir()  # goes only when it is empty
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` or raise OSError: a full disk takes a part and says so with the next write."""
+    while data:
+        count = os.pwrite(fd, data, offset)
+        data, offset = data[count:], offset + count
 
 
 class Left(NamedTuple):

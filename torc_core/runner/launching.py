@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torc_core.contracts.executor import LaunchRequest
+from torc_core.contracts.executor import LaunchRequest, command_of
 from torc_core.runner.environment import job_environment, run_environment, runner_id
 from torc_core.runner.output_files import OutputFiles, Streams
 from torc_core.service.processes import start_of
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from torc_core.records.resources import Workflow
     from torc_core.runner.limits import Limits
     from torc_core.runner.options import RunnerOptions
-
-
-def command_of(command: str, invocation_script: str | None) -> str:
-    """Join script and command: on one line, or below each other when the script has several lines."""
-    script = (invocation_script or "").strip()
-    if not script:
-        return command
-    return f"{script}\n{command}" if "\n" in script else f"{script} {command}"
 
 
 def _here() -> str:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torc_core.errors import TorcError, Unavailable
+from torc_core.errors import StorageError, TorcError, Unavailable
 from torc_core.records.resources import ComputeNode, Workflow
 from torc_core.runner.jobs import Jobs
 from torc_core.runner.journal import FOLDER, Journal
@@ -97,9 +97,11 @@ class Runner:
         machine = this_machine()
         with RunnerLog(options.output_dir, machine.host, workflow.id, workflow.run_id) as self._log:
             self._recover()
+            folder = Path(options.output_dir) / FOLDER
+            _make_folder(folder)
             node = service.create(node_record(workflow.id, options, here, gpus))
             journal = self._journal = Journal(
-                Path(options.output_dir) / FOLDER,
+                folder,
                 journal_owner(workflow, node.id),
                 lambda text: self._say(text, "WARN"),
             )
@@ -146,7 +148,11 @@ class Runner:
         now = time.monotonic()
         jobs = self._jobs
         jobs.stopped_by = self._stop.cause
+        self._journal.try_again()
         self._asked_at = jobs.collect(now, self._asked_at)
+        if jobs.trouble and not self._turns.is_closed:
+            self._say(f"{jobs.trouble}; no more jobs are started", "ERROR")
+            self._turns.close()
         if jobs.given_back:
             self._reporter.released += jobs.given_back
             jobs.given_back = []
@@ -226,6 +232,12 @@ class Runner:
             return False
         if turns.error is not None:
             return True
+        if self._journal.is_stuck:
+            turns.error = StorageError(
+                f"{self._journal.path} cannot be written, so nothing more is started",
+                hint=f"Free some space, then go on with: torc run {self._workflow_id}",
+            )
+            return True
         if reporter.away_since is not None:
             patience = 60 * self._workflow.compute_node_wait_for_healthy_database_minutes
             return self._stop.level >= END or now - reporter.away_since >= patience
@@ -242,14 +254,31 @@ class Runner:
         if self._idle_since is None:
             self._idle_since = now
             self._look_whether_stuck(now)
+            if self._is_alone():
+                self._tell(f"leaving: nothing more can run here, and nobody else is at work; {self._left()}")
+                return True
         idle = self._idle_seconds
         if not idle or now - self._idle_since < idle:
             return False
         if self._options.persistent and self._turns.unfinished:
             return False
         if not self._turns.is_complete:
-            self._tell(f"leaving after {idle:g} s without work; {self._turns.unfinished} jobs have not ended")
+            self._tell(f"leaving after {idle:g} s without work; {self._left()}")
         return True
+
+    def _left(self) -> str:
+        count = self._turns.unfinished
+        return f"{count} job{'s have' if count != 1 else ' has'} not ended"
+
+    def _is_alone(self) -> bool:
+        """Whether no other runner could free jobs for this one; who says how long to wait is waited for anyway."""
+        options, workflow = self._options, self._workflow
+        usual = Workflow.FIELDS["compute_node_wait_for_new_jobs_seconds"].default
+        if options.persistent or options.idle_seconds is not None or self._turns.is_complete:
+            return False
+        if workflow.compute_node_wait_for_new_jobs_seconds != usual:
+            return False
+        return self._service.get_workflow_status(self._workflow_id).active_compute_nodes <= 1
 
     def _look_whether_stuck(self, now: float) -> None:
         """Find out why ready jobs are not given to a runner on which nothing runs."""
@@ -287,6 +316,9 @@ class Runner:
             counts = self._counts() if hasattr(self, "_turns") else Counts()  # while taking over there are none yet
             self._notify(Progress(counts, [], [], text))
 
+    def _has_failures(self) -> bool:
+        return self._tally.has_failures or self._turns.is_canceled
+
     def _finish(self, node_id: int, seconds: float) -> RunSummary:
         """Sign off and sum up."""
         turns, unreported = self._turns, len(self._reporter.finished)
@@ -298,12 +330,14 @@ class Runner:
             self._say(f"the service does not hear that this runner ends: {exc}", "WARN")
         if turns.error is not None:
             raise turns.error
+        if self._jobs.trouble:
+            raise TorcError(self._jobs.trouble, hint=f"Mend that, then go on with: torc run {self._workflow_id}")
         interrupted = self._stop.cause if self._stop.level else None
         stuck = self._stuck if turns.ready and not interrupted and not turns.is_complete else None
         code = 0
         if interrupted and not turns.is_complete:
             code = 128 + signal.Signals[interrupted] if interrupted in signal.Signals.__members__ else 1
-        elif unreported or stuck or (self._options.fail_on_job_failure and self._tally.has_failures):
+        elif unreported or stuck or (self._options.fail_on_job_failure and self._has_failures()):
             code = 1
         summary = RunSummary(
             self._workflow_id, self._workflow.run_id, node_id, self._counts(), seconds, self._tally.failed_names(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,17 @@ class OutputFiles:
         self._default: dict[str, Any] = config.get("stdio") or {}
         self._overrides: dict[str, Any] = config.get("job_stdio_overrides") or {}
         self._is_plain = not self._default and not self._overrides
+
+    def trouble(self) -> str | None:
+        """Make the folder when it is gone; return why no log file can be written there, or None."""
+        probe = self.directory / f".probe-{os.getpid()}"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as exc:
+            return f"no log file can be written in {self.directory}: {exc.strerror}"
+        return None
 
     def of(self, job: JobLaunch) -> Streams:
         """Return the files of one attempt; raises Invalid for a mode that does not exist."""

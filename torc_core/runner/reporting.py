@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torc_core.errors import Unavailable
+from torc_core.errors import StorageError, TorcError, Unavailable
 from torc_core.records.answers import FinishedJob, StartedJob, Tick, TickAnswer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Reporter:
         self.released: list[int] = []
         self.away_since: float | None = None  # monotonic, as all times here
         self.retry_at = 0.0
-        self.trouble: Unavailable | None = None
+        self.trouble: TorcError | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._version = 0  # of the workflow, as of the last answer
 
@@ -56,7 +56,7 @@ class Reporter:
             values["resend"] = True
         try:
             answer = self._service.tick(self._workflow_id, Tick.of(values))
-        except Unavailable as exc:
+        except (Unavailable, StorageError) as exc:
             self.trouble = exc
             if self.away_since is None:
                 self.away_since = now
@@ -73,5 +73,5 @@ class Reporter:
         """Say whether the workflow has changed since the last answer by anybody's doing but ours."""
         try:
             return self._service.wait_for_change(self._workflow_id, self._version, 0.0).version != self._version
-        except Unavailable:
+        except (Unavailable, StorageError):
             return True  # the next turn finds out

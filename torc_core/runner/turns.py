@@ -71,7 +71,7 @@ class Turns:
 
     def claims(self, now: float) -> bool:
         """Say whether new jobs are wanted at all."""
-        if self.is_closed or self.is_canceled or self.error is not None:
+        if self.is_closed or self.is_canceled or self.error is not None or self._journal.is_stuck:
             return False
         # Slots ignore run times, so near the end nothing is begun.
         return (
@@ -168,7 +168,7 @@ class Turns:
             return
         if answer is None:
             if not was_away:
-                self._say(f"the service is away, running jobs go on: {reporter.trouble}", "WARN")
+                self._say(f"the service is of no use at the moment, running jobs go on: {reporter.trouble}", "WARN")
             return
         if was_away:
             self._say("the service is there again", "INFO")

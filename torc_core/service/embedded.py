@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -51,6 +52,17 @@ def open_embedded(
     return FailoverService(opener.sit)
 
 
+def _unusable(path: Path, exc: OSError) -> Unavailable:
+    """Return the error for a folder in which no database can be kept."""
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Free some space there."
+    elif exc.errno in (errno.EEXIST, errno.ENOTDIR):
+        hint = f"{path.parent} is not a folder; move it away, or use another place with --db."
+    else:
+        hint = "Use a folder that you may write to, with --db."
+    return Unavailable(f"cannot use the folder of {path}: {exc.strerror or exc}", hint=hint)
+
+
 class _Opener:
     """Finds a seat, the first time and whenever the owner is gone."""
 
@@ -67,27 +79,37 @@ class _Opener:
     ) -> None:
         self._path, self._make_local, self._for_user, self._user = path, make_local, for_user, user
         self._tcp, self._shared_folder, self._tell, self._timing = tcp, shared_folder, tell, timing
+        self._file: tuple[int, int] | None = None  # device and inode of the database, once there is one
 
     def sit(self, ended: threading.Event) -> Seat:
         """Return the owner's own seat or one beside it; ``ended`` stops the attempt."""
         try:
+            self._check_same_file()
             self._path.parent.mkdir(parents=True, exist_ok=True)
             candidate = Candidate(self._path, self._timing, self._shared_folder)
             approach = _Approach(self._path, self._user, self._tell, self._timing)
             while True:
                 found = candidate.attempt()
                 if isinstance(found, Ownership):
-                    return self._own(found)
+                    seat = self._own(found)
+                    self._file = _identity(self._path)
+                    return seat
                 remote = approach.join(found)
                 if remote is not None:
+                    self._file = _identity(self._path)
                     return Seat(remote, remote.close)
                 if ended.wait(approach.pause_s):
                     raise Unavailable(f"the service of {self._path} was closed")
         except OSError as exc:
+            raise _unusable(self._path, exc) from exc
+
+    def _check_same_file(self) -> None:
+        """Refuse to go on with another database than before; raises Unavailable."""
+        if self._file is not None and self._file != _identity(self._path):
             raise Unavailable(
-                f"cannot use the folder of {self._path}: {exc.strerror or exc}",
-                hint="Use a folder that you may write to, with --db",
-            ) from exc
+                f"{self._path} was removed or replaced while it was used; what was not reported before is lost",
+                hint="The logs of jobs are still in the output folder. Begin again with: torc run SPEC",
+            )
 
     def _own(self, ownership: Ownership) -> Seat:
         try:
@@ -107,6 +129,14 @@ class _Opener:
                 ownership.release()
 
         return Seat(service, leave, ownership)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class _Door:

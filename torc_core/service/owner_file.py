@@ -88,6 +88,12 @@ def sight(path: Path) -> Sighting | None:
     return Sighting(record.id, mark, record)
 
 
+def _write_all(fd: int, data: bytes) -> None:
+    """Write all of ``data`` or raise OSError: a full disk takes a part first."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
 class Sheet:
     """A record written aside, which one atomic step turns into the file at its target."""
 
@@ -97,9 +103,13 @@ class Sheet:
         self.is_placed = False
         first = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.write(first, record.write())
-        finally:
-            os.close(first)  # network file systems write on closing
+            try:
+                _write_all(first, record.write())
+            finally:
+                os.close(first)  # network file systems write on closing
+        except OSError:
+            self._aside.unlink(missing_ok=True)
+            raise
         self._fd = os.open(self._aside, os.O_RDWR)
 
     def place(self) -> bool:

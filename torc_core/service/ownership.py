@@ -115,7 +115,10 @@ class Ownership:
             self._let_go()
 
     def _remove(self) -> None:
-        claim = _claim(self._sheet.target, self.record.id, self.record)
+        try:
+            claim = _claim(self._sheet.target, self.record.id, self.record)
+        except OSError:
+            return  # a full disk, say: the file stays, and whoever comes next finds its owner dead
         if claim.place():
             try:
                 if self._sheet.is_at_target():

@@ -10,10 +10,10 @@ from torc_core.contracts.storage import Condition, Storage
 from torc_core.engine.build import JobColumns, build_graph
 from torc_core.engine.graph import WorkflowGraph
 from torc_core.engine.lanes import Lane
-from torc_core.errors import NotFound
+from torc_core.errors import NotFound, StorageError
 from torc_core.records.record import loaded_fields, row_reader
 from torc_core.records.resources import Job, ResourceRequirements, Workflow
-from torc_core.units import parse_duration, parse_memory
+from torc_core.units import UnitError, parse_duration, parse_memory
 
 LINKS = ("depends_on_job_ids", "input_file_ids", "output_file_ids", "input_user_data_ids", "output_user_data_ids")
 _COLUMNS = (
@@ -76,7 +76,12 @@ def load_state(storage: Storage, workflow_id: int) -> WorkflowState:
     mine = [Condition("workflow_id", "equal", workflow_id)]
     names = [f.name for f in loaded_fields(ResourceRequirements)]
     records = map(row_reader(ResourceRequirements), storage.rows(ResourceRequirements, names, mine))
-    requirements = {record.id: Needs(record) for record in records}
+    try:
+        requirements = {record.id: Needs(record) for record in records}
+    except UnitError as exc:
+        raise StorageError(
+            f"the requirements of workflow {workflow_id} are damaged: {exc}", hint="Restore a copy of the database."
+        ) from exc
     holders: dict[int, int] = {}
     attempts: dict[int, int] = {}
     graph = build_graph(_columns(storage, mine, requirements, holders, attempts))

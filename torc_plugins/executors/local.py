@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import select
@@ -322,6 +323,9 @@ def _spawn(command: tuple[str, list[str]], env: Mapping[str, str], actions: list
 
 def _explain(exc: OSError | ValueError, request: LaunchRequest) -> str:
     """Say what is wrong; the error of posix_spawn names the program even when a log file was the trouble."""
+    if isinstance(exc, OSError) and exc.errno == errno.E2BIG:
+        size = len(os.fsencode(request.command))
+        return f"the command ({size:,} bytes) or a variable is longer than the system takes; put it into a file"
     for path in (request.stdout, request.stderr):
         folder = os.path.dirname(path or "") or "."  # noqa: PTH120
         if path is not None and not os.access(folder, os.W_OK):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from torc_core.contracts.executor import Observation
+from torc_core.contracts.executor import Observation, command_of
 from torc_core.errors import Invalid
 from torc_core.records.answers import JobLaunch
 from torc_core.runner.capacity import Offer, Resources, Slots
 from torc_core.runner.environment import job_environment, run_environment
 from torc_core.runner.gpus import GpuPool, gpu_ids, offered_gpus
-from torc_core.runner.launching import command_of
 from torc_core.runner.limits import Limits, RunnerTime
 from torc_core.runner.outcomes import outcome, without_outputs
 from torc_core.runner.output_files import OutputFiles

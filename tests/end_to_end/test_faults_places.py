@@ -1,0 +1,342 @@
+"""Folders that cannot be written, disks that are full, databases that are damaged: clear errors, and nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.faults import (
+    assert_clear,
+    lines,
+    refused,
+    results,
+    start,
+    statuses,
+    told,
+    torc,
+    unprivileged,
+    wait_for,
+    works_again,
+    write_spec,
+)
+
+COMMANDS = (["status", "1"], ["jobs", "list", "1"], ["run", "1"], ["run", "spec.json"], ["delete", "1", "--no-prompts"])
+
+
+def writes(folder: Path, count: int = 3) -> None:
+    write_spec(folder, *({"command": f"echo {i} >> ran.txt"} for i in range(count)))
+
+
+def test_an_output_folder_that_may_not_be_written_is_named(tmp_path):
+    writes(tmp_path)
+    output = tmp_path / "torc_output"
+    output.mkdir(mode=0o555)
+    for words in (["run", "spec.json"], ["create", "spec.json"]):
+        refused(torc(tmp_path, *words, before=unprivileged()), "torc_output", "Permission denied", "--db")
+    output.chmod(0o755)
+    assert torc(tmp_path, "run", "spec.json").returncode == 0
+    output.chmod(0o555)
+    refused(torc(tmp_path, "run", "1", before=unprivileged()), "torc_output", "Permission denied")
+    output.chmod(0o755)
+    assert statuses(tmp_path) == dict.fromkeys(["job0", "job1", "job2"], "completed")
+    assert len(lines(tmp_path / "ran.txt")) == 3
+    works_again(tmp_path)
+
+
+def test_a_database_that_may_not_be_written_is_named(tmp_path):
+    writes(tmp_path)
+    torc(tmp_path, "create", "spec.json")
+    database = tmp_path / "torc_output/torc.db"
+    database.chmod(0o444)
+    for words in (["run", "1"], ["status", "1"]):
+        refused(torc(tmp_path, *words, before=unprivileged()), "torc_output/torc.db cannot be written", "Check that")
+    database.chmod(0o644)
+    assert torc(tmp_path, "run", "1").returncode == 0
+    assert len(lines(tmp_path / "ran.txt")) == 3
+
+
+def test_an_output_folder_that_is_a_file_is_named(tmp_path):
+    writes(tmp_path)
+    (tmp_path / "torc_output").write_text("mine")
+    for words in (["run", "spec.json"], ["create", "spec.json"]):
+        refused(torc(tmp_path, *words), "torc_output", "not a folder")
+    assert (tmp_path / "torc_output").read_text() == "mine"
+    (tmp_path / "torc_output").unlink()
+    for place in ("spec.json", "/dev/null", "/proc/none"):
+        refused(torc(tmp_path, "run", "spec.json", "--output-dir", place), place, "--output-dir")
+    works_again(tmp_path)
+
+
+def test_a_journal_that_cannot_be_made_is_told_and_leaves_no_active_runner(tmp_path):
+    writes(tmp_path)
+    (tmp_path / "torc_output").mkdir()
+    (tmp_path / "torc_output/journal").write_text("mine")
+    refused(torc(tmp_path, "run", "spec.json"), "torc_output/journal", "--output-dir")
+    nodes = told(tmp_path, "compute-nodes", "list", "1")["items"]
+    assert not any(node["is_active"] for node in nodes)
+    (tmp_path / "torc_output/journal").unlink()
+    assert torc(tmp_path, "run", "1").returncode == 0
+    assert len(lines(tmp_path / "ran.txt")) == 3
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, size: str) -> Iterator[None]:
+    """Mount a file system of so many bytes at ``place``."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    place.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "torc-test", place], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(folder: Path, leave: int = 0) -> Path:
+    """Fill a disk up to ``leave`` bytes; removing the file that is returned makes space."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    if leave:
+        os.truncate(filler, max(filler.stat().st_size - leave, 0))
+    return filler
+
+
+def ran_once(folder: Path, count: int) -> None:
+    assert Counter(lines(folder / "ran.txt")) == {str(i): 1 for i in range(count)}
+
+
+def test_a_full_disk_below_the_database_loses_nothing(tmp_path):
+    """Logs and journal are on another disk, so every job that ran is known; it must not run again."""
+    disk, count = tmp_path / "disk", 400
+    write_spec(tmp_path, *({"command": f"echo {i} >> ran.txt; # {'x' * 2000}"} for i in range(count)))
+    database = ["--db", str(disk / "torc.db")]
+    with small_disk(disk, "8m"):
+        assert torc(tmp_path, *database, "create", "spec.json").returncode == 0
+        filler = fill(disk, leave=16384)
+        said = refused(torc(tmp_path, *database, "run", "1"), "no space left", str(disk / "torc.db"), "Free some space")
+        assert "refuses" not in said or "torc run 1" in said
+        refused(torc(tmp_path, *database, "status", "1"), str(disk / "torc.db"), "space")
+        filler.unlink()
+        done = torc(tmp_path, *database, "run", "1")
+        assert done.returncode == 0, done.stdout + done.stderr
+        ran_once(tmp_path, count)
+        known = told(tmp_path, *database, "status", "1")
+        assert known["jobs_by_status"]["completed"] == count
+
+
+def test_a_full_disk_at_the_start_of_all_is_told(tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk, "1m"):
+        writes(disk)
+        filler = fill(disk)
+        for words in (["create", "spec.json"], ["run", "spec.json"]):
+            refused(torc(disk, *words), "torc_output", "No space left on device")
+        filler.unlink()
+        works_again(disk)
+
+
+def test_a_full_disk_below_the_journal_is_a_warning_and_the_run_goes_on(tmp_path):
+    count = 60
+    write_spec(tmp_path, *({"command": f"echo {i} >> ran.txt"} for i in range(count)))
+    journal = tmp_path / "torc_output/journal"
+    with small_disk(journal, "16k"):
+        fill(journal, leave=4096)
+        done = torc(tmp_path, "run", "spec.json", "--max-parallel-jobs", "2")
+        assert_clear(done.stdout + done.stderr)
+        assert done.returncode == 0, done.stderr
+    ran_once(tmp_path, count)
+    assert Counter(statuses(tmp_path).values()) == {"completed": count}
+
+
+def test_a_full_disk_below_the_logs_fails_the_jobs_that_write_and_no_others(tmp_path):
+    loud, quiet = {"command": "head -c 100000 /dev/zero"}, {"command": "true"}
+    write_spec(tmp_path, loud, quiet, loud, quiet)
+    logs = tmp_path / "torc_output/job_stdio"
+    with small_disk(logs, "64k"):
+        done = torc(tmp_path, "run", "spec.json")
+        assert_clear(done.stdout + done.stderr)
+        assert statuses(tmp_path) == {"job0": "failed", "job1": "completed", "job2": "failed", "job3": "completed"}
+        first = next(log for log in logs.iterdir() if log.name.endswith("j1_r1_a1.e"))
+        assert first.exists()
+    again = torc(tmp_path, "workflows", "reinit", "1")
+    assert again.returncode == 0, again.stderr
+    assert torc(tmp_path, "run", "1").returncode == 0
+    assert set(statuses(tmp_path).values()) == {"completed"}
+    attempts = Counter(result["job_id"] for result in results(tmp_path))
+    assert attempts == {1: 2, 2: 1, 3: 2, 4: 1}, "what had succeeded ran again"
+
+
+def test_everything_on_one_full_disk_loses_nothing_that_was_told(tmp_path):
+    disk, count = tmp_path / "disk", 100
+    with small_disk(disk, "2m"):
+        write_spec(disk, *({"command": f"echo {i} >> {tmp_path}/ran.txt; head -c 40000 /dev/zero"} for i in range(count)))
+        done = torc(disk, "run", "spec.json", "--max-parallel-jobs", "2")
+        refused(done, "no space left", "torc_output/torc.db", "Free some space")
+        shutil.rmtree(disk / "torc_output/job_stdio")
+        subprocess.run(["mount", "-o", "remount,size=40m", disk], check=True)
+        done = torc(disk, "run", "1", "--max-parallel-jobs", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert set(Counter(lines(tmp_path / "ran.txt")).values()) == {1}, "a job that had ended ran again"
+        assert len(lines(tmp_path / "ran.txt")) == count
+
+
+@pytest.fixture(scope="module")
+def good_database(tmp_path_factory) -> bytes:
+    folder = tmp_path_factory.mktemp("good")
+    write_spec(folder, *({"command": f"echo {i}"} for i in range(100)))
+    assert torc(folder, "run", "spec.json").returncode == 0
+    return (folder / "torc_output/torc.db").read_bytes()
+
+
+def spoil_header(data: bytearray) -> None:
+    data[:16] = b"x" * 16
+
+
+def spoil_schema(data: bytearray) -> None:
+    chance = random.Random(1)
+    for i in range(200, len(data), 50):
+        data[i] = chance.randrange(256)
+
+
+def spoil_pages(data: bytearray) -> None:
+    for i in range(25 * 4096, len(data), 7):
+        data[i] ^= 0xFF
+
+
+def cut(data: bytearray) -> None:
+    del data[10_000:]
+
+
+def cut_in_the_header(data: bytearray) -> None:
+    del data[50:]
+
+
+@pytest.mark.parametrize("spoil", [spoil_header, spoil_schema, spoil_pages, cut, cut_in_the_header])
+def test_a_damaged_database_is_named_and_left_as_it_is(spoil, good_database, tmp_path):
+    writes(tmp_path)
+    database = tmp_path / "torc_output/torc.db"
+    database.parent.mkdir()
+    data = bytearray(good_database)
+    spoil(data)
+    database.write_bytes(data)
+    for words in COMMANDS:
+        refused(torc(tmp_path, *words), "torc_output/torc.db is damaged", "Restore a backup", "move it away")
+    assert database.read_bytes() == data
+    database.rename(tmp_path / "away.db")
+    works_again(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_few_wrong_bytes_are_never_a_defect_of_ours(seed, good_database, tmp_path):
+    writes(tmp_path)
+    database = tmp_path / "torc_output/torc.db"
+    database.parent.mkdir()
+    chance, data = random.Random(seed), bytearray(good_database)
+    for _ in range(30):
+        data[chance.randrange(100, len(data))] = chance.randrange(256)
+    database.write_bytes(data)
+    for words in COMMANDS[:2]:
+        done = torc(tmp_path, *words)
+        assert_clear(done.stdout + done.stderr)
+
+
+def test_a_damaged_value_is_named(good_database, tmp_path):
+    database = tmp_path / "torc_output/torc.db"
+    database.parent.mkdir()
+    database.write_bytes(good_database)
+    with contextlib.closing(sqlite3.connect(database)) as db, db:
+        db.execute("UPDATE resource_requirements SET runtime = 'PT_M'")
+    writes(tmp_path)
+    refused(torc(tmp_path, "workflows", "reinit", "1"), "torc.db", "PT_M")
+
+
+def change(database: Path, *statements: str) -> bytes:
+    database.parent.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+    return database.read_bytes()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_not_changed(good_database, tmp_path):
+    writes(tmp_path)
+    database = tmp_path / "torc_output/torc.db"
+    database.parent.mkdir()
+    database.write_bytes(good_database)
+    before = change(database, "PRAGMA user_version = 99")
+    for words in COMMANDS:
+        refused(torc(tmp_path, *words), "torc_output/torc.db was written by a newer torc", "version 99", "Update torc")
+    assert database.read_bytes() == before
+
+
+def test_a_database_of_another_program_is_refused_and_not_changed(tmp_path):
+    writes(tmp_path)
+    database = tmp_path / "torc_output/torc.db"
+    before = change(database, "CREATE TABLE songs(title)", "INSERT INTO songs VALUES ('a')")
+    for words in COMMANDS:
+        refused(torc(tmp_path, *words), "torc_output/torc.db is not a torc database", "Choose another file")
+    assert database.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_database(tmp_path):
+    (tmp_path / "torc_output").mkdir()
+    (tmp_path / "torc_output/torc.db").touch()
+    refused(torc(tmp_path, "status", "1"), "no workflow with id 1")
+    works_again(tmp_path)
+
+
+def test_a_folder_and_a_text_where_the_database_should_be(tmp_path):
+    writes(tmp_path)
+    database = tmp_path / "torc_output/torc.db"
+    database.mkdir(parents=True)
+    for words in COMMANDS:
+        refused(torc(tmp_path, *words), "torc_output/torc.db")
+    database.rmdir()
+    database.write_text("a letter to my mother")
+    for words in COMMANDS:
+        refused(torc(tmp_path, *words), "torc_output/torc.db is damaged or not a database")
+    assert database.read_text() == "a letter to my mother"
+
+
+def running(folder: Path, count: int) -> subprocess.Popen[bytes]:
+    """Start a run of so many short jobs and wait until some have ended."""
+    write_spec(folder, *({"command": f"sleep 0.02; echo {i} >> ran.txt"} for i in range(count)))
+    process = start(folder, "run", "spec.json", "--max-parallel-jobs", "2")
+    wait_for(lambda: len(lines(folder / "ran.txt")) >= 4, "the first jobs")
+    return process
+
+
+@pytest.mark.parametrize("what", ["torc_output", "torc_output/torc.db"])
+def test_a_database_that_is_deleted_during_a_run_is_told(what, tmp_path):
+    process = running(tmp_path, 200)
+    for path in [tmp_path / what, *(tmp_path / "torc_output").glob("torc.db?*")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    assert process.wait(60) in (1, 2)
+    said = (tmp_path / "err.txt").read_text()
+    assert_clear(said)
+    assert "torc_output/torc.db" in said and ("removed" in said or "gone" in said), said
+    works_again(tmp_path)
+
+
+def test_a_log_folder_that_is_deleted_during_a_run_is_made_again(tmp_path):
+    process = running(tmp_path, 60)
+    shutil.rmtree(tmp_path / "torc_output/job_stdio")
+    assert process.wait(60) == 0
+    assert Counter(statuses(tmp_path).values()) == {"completed": 60}
+    ran_once(tmp_path, 60)
