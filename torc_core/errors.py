@@ -90,8 +90,8 @@ class PluginError(TorcError):
 BY_NAME: dict[str, type[TorcError]] = {
     kind.__name__: kind
     for kind in (
-        TorcError, UsageError, Malformed, Forbidden, NotFound, Conflict, Invalid, Unsupported, Unavailable, StorageError,
-        PluginError,
+        TorcError, UsageError, Malformed, Forbidden, NotFound, Conflict, Invalid, Unsupported, Unavailable,
+        StorageError, PluginError,
     )
 }  # fmt: skip
 """Error classes by the name they have on the wire."""

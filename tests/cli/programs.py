@@ -50,6 +50,11 @@ class Done(NamedTuple):
     def lines(self):
         return self.out.splitlines()
 
+    @property
+    def head(self):
+        """The titles of the table."""
+        return " ".join(self.lines[0].split())
+
 
 class Folder:
     """A working folder with its database; each call is one command."""

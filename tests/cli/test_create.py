@@ -20,9 +20,19 @@ resource_monitor: {enabled: true, sample_interval_seconds: 7}
 env: {LEVEL: "1"}
 jobs:
   - {name: a, command: echo a, scheduler: big, failure_handler: again, output_files: [f], priority: 3}
-  - {name: b, command: echo b, input_files: [f], input_user_data: [numbers], resource_requirements: small, env: {E: e}, labels: [x]}
+  - name: b
+    command: echo b
+    input_files: [f]
+    input_user_data: [numbers]
+    resource_requirements: small
+    env: {E: e}
+    labels: [x]
 actions:
-  - {trigger_type: on_workflow_start, action_type: schedule_nodes, scheduler: big, scheduler_type: slurm, num_allocations: 2}
+  - trigger_type: on_workflow_start
+    action_type: schedule_nodes
+    scheduler: big
+    scheduler_type: slurm
+    num_allocations: 2
   - {trigger_type: on_jobs_complete, action_type: run_commands, jobs: [a], commands: [echo done]}
 """
 
@@ -47,7 +57,8 @@ def test_a_dry_run_reports_as_the_reference_says(torc):
 
 
 def test_a_dry_run_of_a_bad_spec_fails_with_all_errors(torc):
-    spec = torc.write("s.yaml", "name: w\njobs:\n  - {name: a, command: x, depends_on: [b]}\n  - {name: a, command: x}\n")
+    jobs = "  - {name: a, command: x, depends_on: [b]}\n  - {name: a, command: x}\n"
+    spec = torc.write("s.yaml", f"name: w\njobs:\n{jobs}")
     body = torc.json("create", spec, "--dry-run", code=1)
     assert body["valid"] is False
     assert len(body["errors"]) >= 2
@@ -100,7 +111,11 @@ def test_the_execution_plan_of_a_spec_and_of_a_stored_workflow_agree(torc):
     assert of_spec == stored
     assert (of_spec["status"], of_spec["workflow_name"], of_spec["total_jobs"]) == ("success", "diamond", 4)
     start, *_ = of_spec["events"]
-    assert (start["id"], start["trigger"], start["jobs_becoming_ready"]) == ("start", {"type": "WorkflowStart"}, ["top"])
+    assert (start["id"], start["trigger"], start["jobs_becoming_ready"]) == (
+        "start",
+        {"type": "WorkflowStart"},
+        ["top"],
+    )
     last = of_spec["events"][-1]
     assert sorted(last["trigger"]["data"]["jobs"]) == ["left", "right"]
     assert last["jobs_becoming_ready"] == ["bottom"]

@@ -126,7 +126,7 @@ def test_ctrl_c_ends_waiting_with_130_and_nothing_else(running, tmp_path, start)
 def waits_for_a_socket(pid):
     """Whether a process sleeps and has a connection: it can only be waiting for an answer."""
     state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    return state == "S" and any(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return state == "S" and any(str(fd.readlink()).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_terminating_a_run_stores_where_it_stood_and_another_one_goes_on(running, tmp_path, start):

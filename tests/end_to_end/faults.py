@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 TORC = [sys.executable, "-m", "torc_core.cli"]
-PATIENCE = 60.0
+PATIENCE = 45.0
 Done = subprocess.CompletedProcess[str]
 
 

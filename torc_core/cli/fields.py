@@ -150,7 +150,7 @@ def _option(names: list[str], kind: Any, **attributes: Any) -> click.Option:
     if hasattr(kind, "number"):
         choices = [member.value for member in kind]
         metavar = "STATUS" if len(choices) > _MANY_CHOICES else None
-        return click.Option(names, type=click.Choice(choices), metavar=metavar, default=None, **attributes)
+        return click.Option(names, type=click.Choice(choices), metavar=metavar, **attributes)
     if get_origin(kind) is dict or kind is Any:
-        return click.Option(names, type=str, metavar="JSON", default=None, **attributes)
-    return click.Option(names, type={int: int, float: float, bool: bool}.get(kind, str), default=None, **attributes)
+        return click.Option(names, type=str, metavar="JSON", **attributes)
+    return click.Option(names, type={int: int, float: float, bool: bool}.get(kind, str), **attributes)

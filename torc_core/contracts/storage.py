@@ -13,8 +13,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from torc_core.errors import StorageError as StorageError
+from torc_core.errors import StorageError
 from torc_core.records.record import Record
+
+__all__ = ["WORDS", "Condition", "Row", "Storage", "StorageError", "Where"]
 
 WORDS = ("equal", "one_of", "contains", "after", "inside", "has")
 """What a condition can say; every storage knows all of them and no others.
@@ -112,3 +114,7 @@ class Storage(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go; twice is fine."""
+
+    def abandon(self) -> None:
+        """Let go without writing a byte, for another process owns the location by now; closing it must not follow."""
+        self.close()

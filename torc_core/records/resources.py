@@ -217,6 +217,7 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
     scheduler: Json = None
     labels: list[str] | None = None
     process: str | None = field("what tells the runner's process from a later one with its pid", default=None)
+    journal: str | None = field("the folder of the runner's journal, on its machine", default=None)
 
 
 class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find"):

@@ -178,8 +178,9 @@ class Runner:
     def _recover(self) -> None:
         try:
             recover(self._service, self._executor, self._workflow, self._options.output_dir, this_machine(), self._tell)
-        except Unavailable:
-            self._look_at = time.monotonic() + _LOOK_SECONDS  # the service is away; turns deal with that
+        except TorcError as exc:
+            if not isinstance(exc, Unavailable):  # when the service is away, turns deal with that
+                self._say(f"cannot take over from runners that are gone: {exc}", "WARN")
 
     def _note(self, now: float) -> None:
         """Write down, count and tell what this wake-up brought."""
@@ -201,7 +202,7 @@ class Runner:
                 )  # fmt: skip
         jobs.new_starts, jobs.new_ends, jobs.start_reports, jobs.journal_starts = [], [], [], []
         if self._notify is not None:
-            self._notify(Progress(self._counts(), starts, ends))
+            self._show(Progress(self._counts(), starts, ends))
 
     def _obey(self, now: float) -> None:
         """Do what signals and the clock ask for."""
@@ -314,7 +315,17 @@ class Runner:
         self._log.write(level, text)
         if self._notify is not None:
             counts = self._counts() if hasattr(self, "_turns") else Counts()  # while taking over there are none yet
-            self._notify(Progress(counts, [], [], text))
+            self._show(Progress(counts, [], [], text))
+
+    def _show(self, progress: Progress) -> None:
+        """Tell whoever shows progress; jobs do not suffer when that cannot be shown any more."""
+        if self._notify is None:
+            return
+        try:
+            self._notify(progress)
+        except Exception as exc:  # noqa: BLE001
+            self._notify = None
+            self._log.write("WARN", f"progress is not shown any more: {exc}")
 
     def _has_failures(self) -> bool:
         return self._tally.has_failures or self._turns.is_canceled

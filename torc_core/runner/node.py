@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.records.resources import ComputeNode, Workflow
 from torc_core.runner.capacity import GIB, Capacity, Offer, Resources, Slots
 from torc_core.runner.gpus import GpuPool, gpu_ids
-from torc_core.runner.journal import Owner
+from torc_core.runner.journal import FOLDER, Owner
 from torc_core.runner.resources import Machine, machine
 from torc_core.service.clock import now_ms, utc_text
 from torc_core.service.processes import process_name, start_of, this_machine
@@ -53,6 +54,7 @@ def node_record(workflow_id: int, options: RunnerOptions, here: Machine, gpus: G
         scheduler=options.scheduler,
         labels=sorted(options.labels) or None,
         process=process_name(os.getpid()),
+        journal=str((Path(options.output_dir) / FOLDER).absolute()),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,26 +34,43 @@ def recover(
     machine: Machine,
     say: Callable[[str], None],
 ) -> None:
-    """Take over from every dead runner of this workflow that kept its journal here and ran on this machine."""
-    for path in sorted((Path(output_dir) / FOLDER).glob(f"wf{workflow.id}_*.jsonl*")):
-        mine = _seize(path, machine, workflow)
-        if mine is not None:
-            seized, left = mine
-            _take_over(service, executor, left, say)
-            seized.unlink()
-    _adopt_silent(service, workflow, say)
-
-
-def _adopt_silent(service: Service, workflow: Workflow, say: Callable[[str], None]) -> None:
-    """Free what is held by runners that ended on this machine without leaving a journal: they started nothing."""
+    """Take over from every dead runner of this workflow that ran on this machine, wherever it kept its journal."""
     dead = [
-        node.id
+        node
         for node in service.each(ComputeNode, workflow.id, is_active=True)
         if node.process is not None and is_dead(node.process)
     ]
-    if dead:
-        adopted = service.adopt_orphans(workflow.id, dead)
-        say(f"{len(dead)} runners that are gone held {adopted.count} jobs; these can be run again")
+    folders = {Path(output_dir).absolute() / FOLDER, *(Path(node.journal) for node in dead if node.journal)}
+    for path in sorted(path for folder in folders for path in folder.glob(f"wf{workflow.id}_*.jsonl*")):
+        try:
+            mine = _seize(path, machine, workflow)
+            if mine is not None:
+                seized, left = mine
+                _take_over(service, executor, left, say)
+                seized.unlink()
+        except OSError as exc:
+            say(f"the journal {path} of a runner that is gone cannot be used: {exc.strerror or exc}")
+    _adopt_silent(service, executor, workflow, [node for node in dead if not _has_journal(node, folders)], say)
+
+
+def _has_journal(node: ComputeNode, folders: Iterable[Path]) -> bool:
+    """Whether there is a journal of the runner: somebody else may be at work with it, or it cannot be read."""
+    return any(True for folder in folders for _ in folder.glob(f"wf{node.workflow_id}_*_n{node.id}_*"))
+
+
+def _adopt_silent(
+    service: Service, executor: Executor, workflow: Workflow, dead: list[ComputeNode], say: Callable[[str], None]
+) -> None:
+    """Free what is held by runners that ended without leaving a journal."""
+    still = {node.id for node in service.each(ComputeNode, workflow.id, is_active=True)}
+    gone = [node for node in dead if node.id in still]  # the others' journals have just been dealt with
+    if not gone:
+        return
+    for node in gone:
+        start = (node.process or "").rpartition(" ")[2]
+        _end(executor, executor.find(RUNNER_VARIABLE, runner_id(node.pid, start)), say)
+    adopted = service.adopt_orphans(workflow.id, [node.id for node in gone])
+    say(f"{len(gone)} runners that are gone held {adopted.count} jobs; these can be run again")
 
 
 def _seize(path: Path, machine: Machine, workflow: Workflow) -> tuple[Path, Left] | None:
@@ -68,7 +85,8 @@ def _seize(path: Path, machine: Machine, workflow: Workflow) -> tuple[Path, Left
         return None
     base, _, seizer = path.name.partition(".jsonl")
     pid, _, start = seizer.lstrip(".").partition("-")
-    if seizer and (not pid.isdecimal() or _is_alive(int(pid), start, machine.boot_id, machine)):
+    is_ours = pid == str(os.getpid())  # from an attempt of this process that the service did not survive
+    if seizer and not is_ours and (not pid.isdecimal() or _is_alive(int(pid), start, machine.boot_id, machine)):
         return None
     seized = path.with_name(f"{base}.jsonl.{os.getpid()}-{start_of(os.getpid())}")
     try:

@@ -22,6 +22,7 @@ class Stop:
     def __init__(self) -> None:
         self.level = 0
         self.cause: str | None = None
+        self._lock = threading.RLock()  # a signal may come while its own thread is in here
         self.fd, self._write_fd = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write_fd, False)
@@ -34,8 +35,9 @@ class Stop:
 
     def wake(self) -> None:
         """Make ``fd`` readable; from any thread."""
-        with contextlib.suppress(BlockingIOError, OSError):  # full is readable enough; closed needs no waking
-            os.write(self._write_fd, b"x")
+        with self._lock, contextlib.suppress(BlockingIOError, OSError):  # full is readable enough
+            if self._write_fd >= 0:
+                os.write(self._write_fd, b"x")
 
     def drain(self) -> None:
         """Make ``fd`` unreadable again."""
@@ -44,10 +46,11 @@ class Stop:
 
     def close(self) -> None:
         """Close the pipe."""
-        fds = self.fd, self._write_fd
-        self.fd = self._write_fd = -1
-        for fd in fds:
-            os.close(fd)
+        with self._lock:  # nobody may write to a number that belongs to another file by then
+            fds = self.fd, self._write_fd
+            self.fd = self._write_fd = -1
+            for fd in fds:
+                os.close(fd)
 
 
 @contextlib.contextmanager

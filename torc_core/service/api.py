@@ -89,6 +89,10 @@ class Service:
     def close(self) -> None:
         """Let go of what the service holds."""
 
+    def abandon(self) -> None:
+        """Let go without writing to what another process owns by now."""
+        self.close()
+
     # system
 
     @operation("GET", "/ping", "system")

@@ -66,8 +66,12 @@ def finish(turn: Turn, state: WorkflowState, reports: Sequence[Report], check_ho
     graph = state.graph
     ended: list[tuple[int, int]] = []
     kept: list[Report] = []
+    seen: set[int] = set()
     for report in reports:
         trouble = _look(state, report, check_holder, outcome)
+        if trouble is None and report.job_id in seen:
+            trouble = f"job {report.job_id} is reported twice"
+        seen.add(report.job_id)
         if trouble is None:
             node = graph.node(report.job_id)
             if graph.status[node] != CANCELED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
 import time
@@ -123,7 +124,9 @@ class _Opener:
             try:
                 door.close()
                 # Closing a storage writes to it, which only the owner may do.
-                if not ownership.is_lost:
+                if ownership.is_lost:
+                    service.abandon()
+                else:
                     service.close()
             finally:
                 ownership.release()
@@ -165,8 +168,9 @@ class _Door:
         try:
             self._listener = Listener(self._service_for, record.token, self._path, record.id, self._tcp)
             self._ownership.announce(self._listener.addresses)
-        except OSError as exc:
-            self._ownership.announce((), f"it cannot listen: {exc}")
+        except Exception as exc:  # noqa: BLE001  (no thread to be had, say: neighbours must hear of it)
+            with contextlib.suppress(OSError):
+                self._ownership.announce((), f"it cannot listen: {exc}")
 
     def _lost(self) -> None:
         # In a thread of its own: this is heard in the middle of a request, perhaps.

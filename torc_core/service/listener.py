@@ -92,7 +92,11 @@ class Listener:
         except OSError:
             self._closed.wait(_RETRY_S)
             return
-        connection = _Connection(self, sock)
+        try:
+            connection = _Connection(self, sock)
+        except OSError:  # whoever asked has gone again
+            sock.close()
+            return
         thread = threading.Thread(target=connection.serve, name="neighbour", daemon=True)
         with self._lock:
             self._connections[thread] = connection

@@ -105,3 +105,7 @@ class LocalService(Service):
     def close(self) -> None:
         """Close the storage."""
         self._owner.close()
+
+    def abandon(self) -> None:
+        """Let go of the storage without writing a byte."""
+        self._owner.close(abandon=True)

@@ -63,7 +63,7 @@ class Owner:
 
     def _turn(self, caller: Caller) -> Turn:
         if self._closed:
-            raise Unavailable("this service is closed")
+            raise _closed()
         return Turn(self, caller)
 
     def _commit(self, batch: list[_Ticket]) -> set[int]:
@@ -72,17 +72,22 @@ class Owner:
             error = Unavailable(
                 "another process has taken over this database",
                 hint="Run the command again: it will be sent to the new owner.",
+                outcome="not sent",
             )
             for ticket in batch:
                 ticket.error = error
             return set()
         changed: set[int] = set()
+        if self._closed:
+            for ticket in batch:
+                ticket.error = _closed()
+            return changed
         try:
             with self.storage.transaction():
                 for ticket in batch:
-                    changed |= self._carry_out(ticket)
+                    self._carry_out(ticket, changed)
         except Exception as exc:  # noqa: BLE001  (it is given to whoever asked)
-            self._states.clear()
+            self._drop(changed)
             if len(batch) == 1:
                 batch[0].error = exc
                 return set()
@@ -91,13 +96,18 @@ class Owner:
                 ticket.answer = ticket.error = None
                 changed |= self._commit([ticket])
         except BaseException:  # interrupted: the transaction is undone, and so must be what is in memory
-            self._states.clear()
+            self._drop(changed)
             for ticket in batch:
                 ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
             raise
         return changed
 
-    def _carry_out(self, ticket: _Ticket) -> set[int]:
+    def _drop(self, changed: set[int]) -> None:
+        """Forget what was decided of workflows; a piece that changed something says so before it does."""
+        for workflow_id in changed:
+            self._states.pop(workflow_id, None)
+
+    def _carry_out(self, ticket: _Ticket, changed: set[int]) -> None:
         turn = self._turn(ticket.caller)
         try:
             ticket.answer = ticket.work(turn)
@@ -105,16 +115,22 @@ class Owner:
             if turn.is_dirty:
                 raise
             ticket.error = exc
+        finally:
+            changed |= turn.changed
         for workflow_id in turn.changed:  # each piece by itself, so that its answer can tell whether others followed
             self._versions[workflow_id] = self.version(workflow_id) + 1
-        return turn.changed
 
     def _announce(self, changed: set[int]) -> None:
         with self._moved:
             self._moved.notify_all()
         for workflow_id in changed:
             for notify in tuple(self._listeners.get(workflow_id, ())):
-                notify()
+                try:
+                    notify()
+                except Exception:  # the change is kept, and others must hear of it
+                    import logging
+
+                    logging.getLogger(__name__).exception("a listener failed")
 
     # what turns ask for
 
@@ -157,16 +173,23 @@ class Owner:
 
         return end
 
-    def close(self) -> None:
-        """Finish what is being written and let go of the storage; later work is refused."""
+    def close(self, *, abandon: bool = False) -> None:
+        """Finish what is being written and let go of the storage (``abandon``: without a write)."""
         with self._busy:
             if self._closed:
                 return
             self._closed = True
             self._states.clear()
-            self.storage.close()
+            if abandon:
+                self.storage.abandon()
+            else:
+                self.storage.close()
         with self._moved:
             self._moved.notify_all()
+
+
+def _closed() -> Unavailable:
+    return Unavailable("this service is closed", outcome="not sent")
 
 
 class _Ticket:

@@ -208,6 +208,9 @@ def follow_changes(
                 ended.set()
                 notify()
                 return
+            except Exception:  # noqa: BLE001  (a thread that dies would leave its runner deaf)
+                newer = 0
+                ended.wait(_RETRY_S)
             if newer != version and not ended.is_set() and not closed.is_set():
                 notify()
             version = newer

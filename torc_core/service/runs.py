@@ -220,7 +220,7 @@ def begin_run(
     state = turn.state(id)
     _refuse_archived(state)
     refuse_active(state, "begin a run of")
-    times = {int(file_id): mtime for file_id, mtime in (found.st_mtimes or {}).items()}
+    times = _times(found)
     files = {row[0]: row for row in turn.rows(File, ("id", "path", "st_mtime"), of_workflow(id))}
     use = queries.file_use(turn, state)
     missing = [
@@ -256,6 +256,15 @@ def begin_run(
     begun = initialize_jobs(turn, id, only_uninitialized=again, clear_ephemeral_user_data=not again)
     answer.run_id, answer.jobs_by_status = state.run_id, begun.counts
     return answer
+
+
+def _times(found: FileTimes) -> dict[int, float | None]:
+    """Return what the caller found by file id; raises Invalid."""
+    given = found.st_mtimes or {}
+    try:
+        return {int(file_id): None if mtime is None else float(mtime) for file_id, mtime in given.items()}
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise Invalid("st_mtimes must hold seconds or null by file id", field="st_mtimes") from exc
 
 
 def _refuse_missing(answer: BegunRun, force: bool) -> None:

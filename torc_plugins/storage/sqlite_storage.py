@@ -173,6 +173,15 @@ class SqliteStorage(Storage):
             cursor.close()  # an open one would keep the lock
         self._db.close()
 
+    def abandon(self) -> None:
+        """Never close the connection: SQLite would then write its log into a file that is another process's by now.
+
+        Not even at the end of this process, when Python closes what it still knows; hence one reference too many.
+        """
+        import ctypes  # needed here only
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
+
     def _read(self, text: str, values: Sequence[Any]) -> sqlite3.Cursor:
         try:
             return self._db.execute(text, values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from torc_core.errors import Invalid
-from torc_core.records.answers import Change, JobIds, JobLaunch, TickAnswer
+from torc_core.records.answers import Change, JobIds, JobLaunch, StatusSummary, TickAnswer
 from torc_core.records.record import Page
 from torc_core.records.resources import ComputeNode, Job, ResourceRequirements, Workflow
 from torc_core.service.api import Service
@@ -91,6 +91,15 @@ class FakeService(Service):
                 if self.status[id] == "ready"
             ]
         return Page(items[offset : offset + limit], len(items), offset, limit)
+
+    def get_workflow_status(self, id):
+        active = sum(bool(node.is_active) for node in self.nodes.values())
+        counts = {status.value: list(self.status.values()).count(status.value) for status in JobStatus}
+        return StatusSummary(
+            workflow_id=id, workflow_name="w", workflow_user="", run_id=1, total_jobs=len(self.status),
+            jobs_by_status=counts, total_exec_time_minutes=0.0, active_compute_nodes=active, is_complete=False,
+            is_canceled=False,
+        )  # fmt: skip
 
     def on_change(self, workflow_id, notify):
         self.listeners.append(notify)

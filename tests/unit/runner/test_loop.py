@@ -386,7 +386,7 @@ def test_results_wait_while_the_service_is_away_and_jobs_go_on(run, tmp_path):
     assert summary.is_complete
     assert (tmp_path / "log").read_text() == "a\nb\n"
     assert [turn.resend for turn in service.ticks[:5]] == [False, False, True, True, False]
-    assert sum("away" in text for text in messages) == 1
+    assert sum("is of no use at the moment" in text for text in messages) == 1
 
 
 def test_jobs_given_in_an_answer_that_was_lost_are_asked_for_again(run, tmp_path):

@@ -19,6 +19,7 @@ class SmallService(Service):
         self.version = 1
         self.moved = threading.Condition()
         self.closed = 0
+        self.abandoned = False
 
     def perform(self, op: Operation, arguments):
         self.asked.append((op.name, arguments))
@@ -67,6 +68,9 @@ class SmallService(Service):
         with self.moved:
             self.moved.wait_for(lambda: self.version != version or self.closed, wait_seconds)
             return a.Change(version=self.version)
+
+    def abandon(self):
+        self.abandoned = True
 
     def close(self):
         with self.moved:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.contracts.storage import StorageError
-from torc_core.errors import Invalid, Unavailable
+from torc_core.errors import Conflict, Invalid, Unavailable
 from torc_core.records.answers import NewWorkflow, StartedJob, Tick
 from torc_core.records.resources import ComputeNode, Job, Result
 from torc_core.service.local import LocalService
@@ -196,3 +196,26 @@ def test_a_closed_service_says_so() -> None:
     service.close()
     with pytest.raises(Unavailable, match="closed"):
         service.find(Job)
+
+
+def test_a_listener_that_fails_keeps_nobody_else_from_hearing(desk: Desk) -> None:
+    desk.jobs(())
+    heard: list[str] = []
+
+    def broken() -> None:
+        raise OSError("gone")
+
+    desk.service.on_change(desk.workflow_id, broken)
+    desk.service.on_change(desk.workflow_id, lambda: heard.append("told"))
+    assert desk.begin().run_id == 1
+    assert heard
+
+
+def test_a_refusal_elsewhere_leaves_a_workflow_in_memory(desk: Desk) -> None:
+    first = desk.jobs(())
+    desk.begin()
+    graph = desk.service._owner.state(first).graph
+    desk.jobs(())
+    with pytest.raises(Conflict):
+        desk.service.create(Job(workflow_id=desk.workflow_id, name="a", command="x"))
+    assert desk.service._owner.state(first).graph is graph

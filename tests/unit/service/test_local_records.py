@@ -71,7 +71,7 @@ def test_many_jobs_are_stored_all_or_none(service: LocalService) -> None:
     [
         ({"name": ["a", "b"], "command": ["true"]}, "list of 2 values"),
         ({"name": ["a"], "command": ["true"], "depends_on_job_ids": [(4,)]}, "outside 0 to 0"),
-        ({"name": ["a"], "command": [1]}, "must hold str"),
+        ({"name": ["a"], "command": [1]}, "expected text, found 1"),
         ({"name": ["a"], "command": ["true"], "priority": [-1]}, "at least 0"),
         ({"name": ["a"], "command": ["true"], "status": [5]}, "not a field"),
         ({"name": ["a"]}, "'command' is missing"),
@@ -83,6 +83,27 @@ def test_impossible_columns_are_refused_and_nothing_is_kept(
 ) -> None:
     with pytest.raises(Invalid, match=said):
         service.create_whole_workflow(NewWorkflow(workflow={"name": "w"}, jobs=columns))
+    assert service.find(Workflow).total_count == 0
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"jobs": [1]},
+        {"jobs": {"name": "a"}},
+        {"files": ["x"]},
+        {"jobs": {"name": ["a"], "command": ["x"], "depends_on_job_ids": [["x"]]}},
+        {"jobs": {"name": ["a"], "command": ["x"], "env": [5]}},
+        {"jobs": {"name": ["a"], "command": ["x"], "env": [{"A": 1}]}},
+        {"jobs": {"name": ["a"], "command": ["x"], "labels": [5]}},
+        {"jobs": {"name": ["a"], "command": ["x"], "priority": [2**70]}},
+        {"workflow_actions": [{"trigger_type": "t", "action_type": "a", "action_config": {}, "job_ids": [7]}]},
+        {"workflow_actions": [{"trigger_type": "t", "action_type": "a", "action_config": {"scheduler": 9}}]},
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused(service: LocalService, parts: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        service.create_whole_workflow(NewWorkflow(workflow={"name": "w"}, **parts))
     assert service.find(Workflow).total_count == 0
 
 

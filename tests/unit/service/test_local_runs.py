@@ -282,3 +282,13 @@ def test_running_jobs_are_listed_with_their_runner(desk: Desk) -> None:
     desk.started(job.id)
     (running,) = desk.service.list_running_jobs(desk.workflow_id).items
     assert (running.job_name, running.compute_node_name, running.start_time) == ("a", "h", MOMENT)
+
+
+def test_one_job_twice_in_a_report_is_taken_once(desk: Desk) -> None:
+    desk.jobs((), ())
+    desk.begin()
+    a, b = (job.id for job in desk.tick(limit=2).jobs)
+    answer = desk.tick(finished=[end(a), end(a, 1), end(b)])
+    assert [entry["job_id"] for entry in answer.refused] == [a]
+    assert desk.statuses() == "a=completed b=completed"
+    assert desk.service.find(Result, desk.workflow_id, all_runs=True).total_count == 2

@@ -282,4 +282,5 @@ def test_an_owner_that_was_replaced_does_not_close_the_storage(tmp_path):
     assert not service._seat.ownership.still_mine()
     service.close()
     assert small.closed == 0
+    assert small.abandoned
     assert owner.exists()

@@ -1,0 +1,62 @@
+"""``torc ping``, ``torc completions`` and ``torc config`` and ``torc plugins`` as the reference has them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.programs import clean_environment
+
+
+def test_ping(torc):
+    done = torc("ping", code=1)
+    assert done.out == ""
+    assert torc("ping", "-f", "json", code=1).error["status"] == "error"
+    torc.create("name: w\njobs: []")
+    assert torc("ping").out == "Server is running\n"
+    assert torc.json("ping") == {"status": "Server is running"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(torc, shell):
+    done = torc("completions", shell)
+    assert f"_TORC_COMPLETE={shell}_complete" in done.out
+
+
+def test_other_shells_are_wrong_usage(torc):
+    torc("completions", "elvish", code=2)
+
+
+def completed(folder, words, position):
+    env = clean_environment(folder) | {
+        "_TORC_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(position),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "torc_core.cli"]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True, timeout=60)
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+def test_words_are_completed(tmp_path):
+    assert completed(tmp_path, ["torc", "wor"], 1) == ["workflows"]
+    assert completed(tmp_path, ["torc", "workflows", "rei"], 2) == ["reinit", "reinitialize"]
+    assert completed(tmp_path, ["torc", "jobs", "list", "--status", "ter"], 4) == ["terminated"]
+    assert "--format" in completed(tmp_path, ["torc", "status", "--fo"], 2)
+
+
+def test_the_configuration_in_both_forms(torc):
+    assert torc("config", "show", "-f", "json").json["client"]["format"] == "table"
+    assert torc("-f", "json", "config", "show").json == torc("config", "show", "--format", "json").json
+    assert "[client" in torc("config", "show", "-f", "toml").out
+    assert torc("config", "init", "--local", "--format", "json").json["path"] == str(torc.path / "torc.toml")
+    done = torc("config", "init", "--local", "--format", "json", code=1)
+    assert "exists already" in done.error["message"]
+    torc("config", "init", "--local", "-f")
+
+
+def test_plugins_are_listed_in_the_form_of_the_reference(torc):
+    listed = torc("plugins", "-f", "json").json["plugins"]
+    assert torc.json("plugins", "list") == {"plugins": listed}
+    builtin = next(plugin for plugin in listed if plugin["name"] == "builtin")
+    assert set(builtin) >= {"name", "version", "kinds", "enabled"}
+    assert builtin["enabled"] is True
+    assert torc.json("plugins", "check")["ok"] is True
