@@ -133,3 +133,12 @@ def test_a_defect_leaves_no_traceback_but_a_file(torc, monkeypatch, tmp_path):
     assert str(report) in done.err
     assert "Traceback" in report.read_text()
     assert torc("completions", "bash", "-f", "json", code=1).error["hint"].startswith("This is a defect of torc")
+
+
+def test_names_cannot_send_commands_to_a_terminal(torc):
+    name = "a\x1b[2J\r\x9bb"
+    torc("exec", "-n", name, "-c", "false", code=1)
+    for words in (["status"], ["workflows", "get"], ["workflows", "list"], ["wait"], ["run", "1"], ["delete", "1"]):
+        done = torc(*words, code=None)
+        assert not set("\x1b\r\x9b") & set(done.out + done.err), words
+    assert torc.json("workflows", "get")["name"] == name

@@ -82,7 +82,7 @@ def test_output_that_is_no_text_is_kept_byte_by_byte_and_shown_all_the_same(tmp_
 
 
 def test_names_with_quotes_slashes_and_other_scripts_are_only_names(tmp_path):
-    names = ["it's \"so\"", "up/../../../there", "\u00fcni\u2713\u4e2d", "-rf", "$(touch pwned)", "%s {x", "a\tb"]
+    names = ['it\'s "so"', "up/../../../there", "\u00fcni\u2713\u4e2d", "-rf", "$(touch pwned)", "%s {x", "a\tb"]
     write_spec(tmp_path, *({"name": name, "command": "echo $TORC_JOB_NAME"} for name in names))
     done = torc(tmp_path, "run", "spec.json")
     assert done.returncode == 0 and "7 completed" in done.stdout, done.stdout + done.stderr
@@ -198,7 +198,10 @@ def test_all_children_are_gone_after(end, tmp_path):
 
 @pytest.mark.parametrize(
     "leave",
-    ["sleep 300 & echo $! > pid.txt", "setsid sh -c 'echo $$ > pid.txt; exec sleep 300' & until test -s pid.txt; do :; done"],
+    [
+        "sleep 300 & echo $! > pid.txt",
+        "setsid sh -c 'echo $$ > pid.txt; exec sleep 300' & until test -s pid.txt; do :; done",
+    ],
     ids=["in the background", "in a session of its own"],
 )
 def test_what_a_job_leaves_behind_outlives_it_but_does_not_hold_the_runner_up(leave, tmp_path):

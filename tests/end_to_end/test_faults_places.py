@@ -1,4 +1,4 @@
-"""Folders that cannot be written, disks that are full, databases that are damaged: clear errors, and nothing is lost."""
+"""Folders that cannot be written, full disks, damaged databases: clear errors, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def ran_once(folder: Path, count: int) -> None:
 
 
 def run_short_of_space(folder: Path, *words: str, make_space: Callable[[], object]) -> None:
-    """Run until the disk is said to be full, make space, and see that the run goes on by itself or can be gone on with."""
+    """Run until the disk is said to be full, make space, and see the workflow run to its end."""
     process = start(folder, *words, "run", "1", "--max-parallel-jobs", "2")
     said = folder / "err.txt"
     try:

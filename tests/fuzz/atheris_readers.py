@@ -4,7 +4,7 @@ In an environment of its own, since atheris is needed nowhere else (it comes for
 
     python3.11 -m venv fuzz-venv
     fuzz-venv/bin/pip install atheris .
-    mkdir -p corpus && cp examples/specs/*/* corpus/
+    mkdir -p corpus && cp examples/specs/*/* corpus/   # any first byte will do
     fuzz-venv/bin/python tests/fuzz/atheris_readers.py -max_total_time=600 -max_len=4096 -timeout=20 corpus
 
 All options are those of libFuzzer. It stops at the first exception that is not the one a reader may raise and leaves
@@ -78,7 +78,7 @@ TARGETS = [
 
 
 def one_input(data: bytes) -> None:
-    """Fuzz what the first byte says with the rest; a spec from the corpus begins with a letter or a bracket, any will do."""
+    """Fuzz what the first byte says with the rest."""
     if data:
         TARGETS[data[0] % len(TARGETS)](data[1:].decode("utf-8", "surrogateescape"))
 

@@ -156,10 +156,10 @@ def test_the_machine_is_called_busy_by_its_load(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("row", command.ROWS, ids=lambda row: f"row {row.name}")
 def test_each_row_can_be_measured(row, tmp_path):
-    if row.name in "1234" and not shutil.which("ninja"):
+    if row.name in {"1", "2", "3", "4", "4s"} and not shutil.which("ninja"):
         pytest.skip("ninja is not installed")
     result = row.measure(Bench(tmp_path, repeats=1, scale=0.002))
     assert result.figures
-    assert any(figure.must is not None for figure in result.figures)
+    assert row.name == "4s" or any(figure.must is not None for figure in result.figures)
     assert all(len(figure.samples) == 1 for figure in result.figures)
     assert all(usage.wall_s > 0 for usages in result.usages.values() for usage in usages)

@@ -20,8 +20,11 @@ from torc_core.records.resources import Workflow
 @click.option("--no-prompts", is_flag=True, help="Take the only workflow there is without asking.")
 @pass_app
 def cancel(app: App, workflow_id: int | None, no_prompts: bool) -> None:
-    """Cancel a workflow: its runners end their jobs at once, no more are started."""
+    """Cancel a workflow: its runners end their jobs (those that support it get time), no more are started."""
     chosen = pick(app, workflow_id, silently=no_prompts)
+    found = app.service().is_workflow_complete(chosen)
+    if found.is_complete and not found.is_canceled:
+        raise Conflict(f"workflow {chosen} is complete; there is nothing to cancel")
     app.service().cancel_workflow(chosen)
     if app.wants_json:
         echo_json({"status": "success", "workflow_id": chosen, "canceled_slurm_jobs": []})

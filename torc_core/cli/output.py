@@ -15,16 +15,25 @@ class OutputClosed(Exception):
     """Whoever read standard output has gone (``torc jobs list | head -1``): there is nothing left to do."""
 
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+"""What could send commands to a terminal, a name with an escape sequence say, as escapes; lines and tabs are fine."""
+
+
+def harmless(text: str) -> str:
+    """Return text without control characters."""
+    return text.translate(_CONTROLS)
+
+
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line; characters that the terminal's encoding does not have are escaped.
+    """Print a line for people; control characters, and what the terminal's encoding does not have, are escaped.
 
     A result that cannot be written is an error: OutputClosed or TorcError. What is said beside it is not worth one.
     """
-    write(f"{text}\n", err=err)
+    write(f"{harmless(text)}\n", err=err)
 
 
 def write(text: str, *, err: bool = False) -> None:
-    """Print text as it is, see ``echo``."""
+    """Print text as it is: documents, files, what has colours. See ``echo``."""
     stream = sys.stderr if err else sys.stdout
     if stream is None:  # closed by the shell: 2>&-
         return
@@ -95,7 +104,7 @@ def echo_json(data: Any, *, err: bool = False) -> None:
     """Print one JSON document, indented."""
     import json
 
-    echo(json.dumps(data, indent=2, ensure_ascii=False, default=str), err=err)
+    write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n", err=err)
 
 
 def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: str = "") -> None:
@@ -116,7 +125,7 @@ def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: 
     out += [_line(line, widths, numbers) for line in texts]
     if total:
         out += ["", f"Total: {len(texts)} {total}"]
-    echo("\n".join(out))
+    write("\n".join(out) + "\n")
 
 
 def echo_error(error: TorcError, *, as_json: bool = False) -> None:
@@ -129,7 +138,7 @@ def echo_error(error: TorcError, *, as_json: bool = False) -> None:
             body["hint"] = error.hint
         echo_json(body, err=True)
     else:
-        echo(f"{_styled('Error:', '1;31', sys.stderr)} {error}", err=True)
+        write(f"{_styled('Error:', '1;31', sys.stderr)} {harmless(str(error))}\n", err=True)
         if error.hint:
             echo(f"  {error.hint}", err=True)
 
@@ -150,7 +159,8 @@ def echo_problems(problems: Iterable[Problem], *, as_json: bool = False) -> None
         return
     colors = {ERROR: "31", WARNING: "33"}
     for problem in problems:
-        echo(_styled(str(problem), colors.get(problem.severity, "0"), sys.stderr), err=True)
+        text = harmless(str(problem))
+        write(_styled(text, colors.get(problem.severity, "0"), sys.stderr) + "\n", err=True)
 
 
 def _styled(text: str, codes: str, stream: IO[str] | None) -> str:

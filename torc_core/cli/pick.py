@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from torc_core.cli.app import App
-from torc_core.cli.output import echo, is_terminal, write
+from torc_core.cli.output import echo, harmless, is_terminal, write
 from torc_core.errors import Invalid, NotFound
 from torc_core.records.resources import Workflow
 
@@ -76,7 +76,7 @@ def is_interactive() -> bool:
 
 def ask(question: str) -> str:
     """Return what a person at the terminal answers, empty when they end the input."""
-    write(question, err=True)
+    write(harmless(question), err=True)
     line = sys.stdin.readline()
     if not line:
         echo(err=True)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from torc_core.cli.app import LEVELS
-from torc_core.cli.output import is_terminal, write
+from torc_core.cli.output import harmless, is_terminal, write
 from torc_core.units import human_duration
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Display:
         if self._says(level):
             with self._lock:
                 erase = _ERASE if self._drawn else ""
-                write(f"{erase}{text}\n{self._drawn}", err=True)
+                write(f"{erase}{harmless(text)}\n{self._drawn}", err=True)
 
     def _keep_up(self) -> None:
         told_at, told = self._began, None

@@ -14,7 +14,7 @@ from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick
 from torc_core.cli.reading import is_spec, read_plan, skip_checks_option, stored_id
 from torc_core.cli.runner_options import Runs, runner_options
-from torc_core.errors import Invalid, NotFound, UsageError
+from torc_core.errors import Invalid, NotFound, TorcError, UsageError
 
 if TYPE_CHECKING:
     from torc_core.cli.progress import Display, Failure
@@ -65,30 +65,45 @@ def run(
         plan = read_plan(app, spec_or_id, skip_checks=skip_checks)
         workflow_id = find_resumable(app, plan) if resume else store(app, plan).workflow_id
         app.say("info", f"{'Resuming' if resume else 'Created'} workflow {workflow_id}")
-    else:
-        workflow_id = stored_id(spec_or_id)
-    return run_workflow(app, workflow_id, runner, force=force)
+        return run_workflow(app, workflow_id, runner, force=force, is_new=not resume)
+    return run_workflow(app, stored_id(spec_or_id), runner, force=force)
 
 
-def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = False) -> int:
-    """Run a stored workflow here and tell how it went; returns the exit code."""
+def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = False, is_new: bool = False) -> int:
+    """Run a stored workflow here and tell how it went; returns the exit code. One that is new goes if it cannot begin."""
     from torc_core.cli.progress import Display
     from torc_core.cli.status import has_only_new_jobs
+    from torc_core.records.resources import Workflow
     from torc_core.runner.loop import Runner
 
     app.workflow_id = workflow_id
     options, service = runner.options, app.service()
     before = service.get_workflow_status(workflow_id)
     refuse_unrunnable(before)
+    _warn_of_folder(app, service, workflow_id)
     is_over = before.is_complete or has_only_new_jobs(before)
     if is_over and not options.persistent and not _waits_for_more(service, workflow_id):
         return _tell_nothing_to_run(app, before, fail=options.fail_on_job_failure)
-    before = _begin(app, service, before, force=force)
+    try:
+        before = _begin(app, service, before, force=force)
+    except TorcError:
+        if is_new:
+            service.delete(Workflow, workflow_id)
+            app.say("info", f"Workflow {workflow_id} was not begun and is deleted again")
+        raise
     with Display(app.log_level, before) as display:
         summary = Runner(service, runner.executor(), workflow_id, options, display.show).run()
         display.end(is_complete=summary.is_complete)
     _tell_summary(app, service, summary, display, options.output_dir)
     return summary.exit_code
+
+
+def _warn_of_folder(app: App, service: Service, workflow_id: int) -> None:
+    from torc_core.runner.beginning import made_elsewhere
+
+    folder = made_elsewhere(service, workflow_id)
+    if folder is not None:
+        app.say("warn", f"Workflow {workflow_id} was made in {folder}; its relative paths are taken from here")
 
 
 def refuse_unrunnable(summary: StatusSummary) -> None:

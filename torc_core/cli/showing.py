@@ -85,7 +85,7 @@ def _echo_page(app: App, page: Page[Any], plural: str, extra: Extra | None) -> N
     lines = ",\n    ".join(map(ENCODER.encode, bodies))
     parts = [f'  "{key}": [\n    {lines}\n  ]' if lines else f'  "{key}": []']
     parts += [f'  "{name}": {json.dumps(value)}' for name, value in body.items()]
-    echo("{\n" + ",\n".join(parts) + "\n}")
+    write("{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def table(app: App, columns: Sequence[str], rows: Iterable[Sequence[Any]], body: Any, things: str) -> None:

@@ -9,7 +9,7 @@ import click
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.creating import report_check
 from torc_core.cli.groups import TorcGroup
-from torc_core.cli.output import echo, echo_json, echo_problems
+from torc_core.cli.output import echo, echo_json, echo_problems, write
 from torc_core.cli.reading import Source, check, plain_data, read_source, skip_checks_option
 from torc_core.errors import UsageError
 from torc_core.problems import ERROR, ProblemsFound
@@ -101,7 +101,7 @@ def _write(app: App, data: object, to_format: str | None, output: Path | None, s
     if output is None:
         wanted = to_format or ("json" if app.wants_json else None)
         target = source.format if wanted is None else app.host.format_for(wanted)
-        echo(target.dumps(data).rstrip("\n"))
+        write(target.dumps(data).rstrip("\n") + "\n")
         return
     target = app.host.format_for(to_format or output.name)
     _replace(output, target.dumps(data))

@@ -95,7 +95,7 @@ def has_only_new_jobs(summary: StatusSummary) -> bool:
     """Whether what is left of a workflow that was begun waits for the begin of its next run."""
     counts = summary.jobs_by_status
     left = sum(counts[name] for name in ("blocked", "ready", "pending", "running"))
-    return not left and 0 < counts["uninitialized"] < summary.total_jobs
+    return bool(summary.run_id) and not left and 0 < counts["uninitialized"] < summary.total_jobs
 
 
 def verdict(summary: StatusSummary) -> str:

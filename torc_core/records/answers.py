@@ -114,6 +114,7 @@ class FinishedJob(Value):
     avg_cpu_percent: float | None = None
     reason: str | None = None
     file_mtimes: Json = field("mtime by id of the files it wrote", default=None)
+    again: bool = field("its runner had to end it: the result is kept and the job made ready again", default=False)
 
 
 class StartedJob(Value):

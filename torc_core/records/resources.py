@@ -51,7 +51,7 @@ class File(
     """An input or output; shared files between jobs make dependencies."""
 
     name: str = field("unique in its workflow", filter=True)
-    path: str = field("as written; relative to the submission directory", filter=True)
+    path: str = field("as written; relative to where runners run", filter=True)
     st_mtime: float | None = field("seconds since 1970, null when unknown", default=None, cleared_by_null=True)
     identifier: str | None = field("provenance identifier", default=None)
 

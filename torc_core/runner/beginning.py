@@ -33,17 +33,20 @@ def begin_run(
 
 
 def file_times(service: Service, workflow_id: int) -> FileTimes:
-    """Return when each file of a workflow was changed; relative paths start where the workflow was created."""
-    start = Path(service.get(Workflow, workflow_id).submission_directory or ".")
-    if not start.is_dir():
-        start = Path()
+    """Return when each file of a workflow was changed; relative paths start here, where jobs would run."""
     times: dict[int, float | None] = {}
     for file in service.each(File, workflow_id):
         try:
-            times[file.id] = os.stat(start / file.path).st_mtime  # noqa: PTH116 - a Path for each would double the time
+            times[file.id] = os.stat(file.path).st_mtime  # noqa: PTH116 - a Path for each would double the time
         except (OSError, ValueError):
             times[file.id] = None
     return FileTimes(st_mtimes=times)
+
+
+def made_elsewhere(service: Service, workflow_id: int) -> str | None:
+    """Return the folder that a workflow was made in when it is another than this one."""
+    folder = service.get(Workflow, workflow_id).submission_directory
+    return folder if folder and Path(folder).resolve() != Path.cwd().resolve() else None
 
 
 def explain_reruns(service: Service, begun: BegunRun) -> list[Rerun]:

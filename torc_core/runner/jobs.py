@@ -159,10 +159,10 @@ class Jobs:
 
     def _could_not_start(self, job: JobLaunch, message: str, now: float, tries: int) -> None:
         """Try again a little later, for what is scarce may be there again; then the job has failed."""
+        trouble = self._launcher.output_files.trouble()  # makes a folder again that somebody removed
         if tries < len(_RETRY_SECONDS):
             self._again.append((now + _RETRY_SECONDS[tries], job, tries + 1))
             return
-        trouble = self._launcher.output_files.trouble()
         if trouble:  # no fault of the job: others would fail like it, so it goes back
             self.given_back.append(job.id)
             self.trouble = trouble
@@ -206,6 +206,8 @@ class Jobs:
                         extra["file_mtimes"] = mtimes
             else:
                 result = outcome(seen, self._limits, run.ended_as)
+                if run.ended_as is not None and result.status is run.ended_as[0] is JobStatus.TERMINATED:
+                    extra["again"] = True
             if seen.peak_memory_bytes is not None:
                 extra["peak_memory_bytes"] = seen.peak_memory_bytes
             if seen.cpu_seconds is not None and seconds > 0:

@@ -62,7 +62,7 @@ class Runner:
         self._tally = Tally()
         self._asked_at = self._look_at = float("-inf")
         self._idle_since: float | None = None
-        self._is_time_over = False
+        self._is_time_over = self._is_looked_around = False
         self._stuck: str | None = None
 
     def request_stop(self, level: int = DRAIN) -> None:
@@ -254,8 +254,15 @@ class Runner:
     def _is_idle_long_enough(self, now: float) -> bool:
         if self._idle_since is None:
             self._idle_since = now
+            self._is_looked_around = False
+            self._recover()  # a runner that has just died may have held what this one could do
+            self._turns.has_news = True
+            return False
+        if not self._is_looked_around:
+            self._is_looked_around = True
             self._look_whether_stuck(now)
             if self._is_alone():
+                self._stuck = self._stuck or self._why_blocked()
                 self._tell(f"leaving: nothing more can run here, and nobody else is at work; {self._left()}")
                 return True
         idle = self._idle_seconds
@@ -266,6 +273,14 @@ class Runner:
         if not self._turns.is_complete:
             self._tell(f"leaving after {idle:g} s without work; {self._left()}")
         return True
+
+    def _why_blocked(self) -> str | None:
+        """Say what the jobs that are left wait for when none of them is ready."""
+        counts = self._service.get_workflow_status(self._workflow_id).jobs_by_status
+        behind = [f"{counts[name]} {name.replace('_', ' ')}" for name in ("disabled", "pending_failed") if counts[name]]
+        if self._turns.ready or not counts["blocked"] or not behind:
+            return None
+        return f"{counts['blocked']} blocked behind jobs that do not end ({', '.join(behind)})"
 
     def _left(self) -> str:
         count = self._turns.unfinished
@@ -279,7 +294,12 @@ class Runner:
             return False
         if workflow.compute_node_wait_for_new_jobs_seconds != usual:
             return False
-        return self._service.get_workflow_status(self._workflow_id).active_compute_nodes <= 1
+        self._recover()  # a runner that has just died is none, and its jobs can be run here
+        summary = self._service.get_workflow_status(self._workflow_id)
+        if summary.jobs_by_status["ready"] > self._turns.ready:
+            self._turns.has_news = True
+            return False
+        return summary.active_compute_nodes <= 1
 
     def _look_whether_stuck(self, now: float) -> None:
         """Find out why ready jobs are not given to a runner on which nothing runs."""
@@ -344,7 +364,7 @@ class Runner:
         if self._jobs.trouble:
             raise TorcError(self._jobs.trouble, hint=f"Mend that, then go on with: torc run {self._workflow_id}")
         interrupted = self._stop.cause if self._stop.level else None
-        stuck = self._stuck if turns.ready and not interrupted and not turns.is_complete else None
+        stuck = self._stuck if not interrupted and not turns.is_complete else None
         code = 0
         if interrupted and not turns.is_complete:
             code = 128 + signal.Signals[interrupted] if interrupted in signal.Signals.__members__ else 1

@@ -123,6 +123,9 @@ def _keep(turn: Turn, state: WorkflowState, kept: list[Report], ended: list[tupl
     rows = [(graph.status[graph.node(report.job_id)], None, report.job_id) for report in kept]
     turn.set_each(Job, ("status", "compute_node_id"), rows)
     save_statuses(turn, state, [*changes.ready, *changes.canceled, *changes.blocked])
+    again = [r.job_id for r in kept if getattr(r.found, "again", False)]
+    if again and not graph.canceled:
+        try_again(turn, state, again)
 
 
 def _insert_results(turn: Turn, state: WorkflowState, reports: list[Report]) -> None:

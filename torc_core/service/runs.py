@@ -56,7 +56,9 @@ def initialize_jobs(
         path = " -> ".join(str(names[job]) for job in graph.job_ids(cycle))
         raise Invalid(f"jobs wait for each other: {path}", hint="Remove one of these dependencies.", id=id)
     if clear_ephemeral_user_data:
-        turn.set(UserData, {"data": None}, of_workflow(id, Condition("is_ephemeral", "equal", 1)))
+        made = sorted({i for ids in queries.data_use(turn, state).outputs.values() for i in ids})
+        ephemeral = of_workflow(id, Condition("is_ephemeral", "equal", 1), *with_ids(made))
+        turn.set(UserData, {"data": None}, ephemeral)  # what no job makes would be gone for ever
     change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
     if state.run_id > 1:
         _keep_latest_of_complete(turn, state)
@@ -73,7 +75,7 @@ def _keep_latest_of_complete(turn: Turn, state: WorkflowState) -> None:
 def _refuse_archived(state: WorkflowState) -> None:
     if state.is_archived:
         raise Invalid(
-            f"workflow {state.id} is archived", hint=f"Show it again first: torc workflows unarchive {state.id}"
+            f"workflow {state.id} is archived", hint=f"Show it again first: torc workflows archive false {state.id}"
         )
 
 

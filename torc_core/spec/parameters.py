@@ -85,7 +85,12 @@ def native(value: Json) -> Scalar:
     if isinstance(value, str | float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if -_INT64 <= value < _INT64 else float(value)
+        if -_INT64 <= value < _INT64:
+            return value
+        try:
+            return float(value)
+        except OverflowError:  # the same digits as text are infinity too
+            return math.inf if value > 0 else -math.inf
     import json
 
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

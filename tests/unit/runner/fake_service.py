@@ -110,6 +110,9 @@ class FakeService(Service):
 
     def adopt_orphans(self, id, compute_node_ids, fail=False):
         self.adopted += compute_node_ids
+        for id in compute_node_ids:
+            if id in self.nodes:
+                self.nodes[id] = self.nodes[id].changed(is_active=False)
         mine = [job for job, node in self.holder.items() if node in compute_node_ids]
         for job in mine:
             self._free(job)
