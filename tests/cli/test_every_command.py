@@ -9,7 +9,7 @@ from torc_core.cli.main import COMMANDS, torc
 
 def walk(command, path, context):
     name = path[-1] if path else "torc"
-    context = click.Context(command, info_name=name, parent=context, obj=App(), **command.context_settings)
+    context = click.Context(command, info_name=name, parent=context, obj=App())
     if isinstance(command, click.Group):
         if path:
             yield path, command, context

@@ -110,7 +110,11 @@ def test_missing_input_files_are_refused_unless_forced(torc):
     done = torc("run", torc.write("s.yaml", spec), code=1)
     assert "gone.txt" in done.err
     assert "--force" in done.err
-    assert torc.json("run", 1, "--force")["completed"] == 1
+    assert torc.json("workflows", "list")["count"] == 0  # made for this run only, which could not begin
+    assert torc.json("run", "s.yaml", "--force")["completed"] == 1
+    kept = torc.create(spec)
+    torc("run", kept, code=1)
+    assert torc.json("run", kept, "--force")["completed"] == 1
 
 
 def test_output_files_that_exist_are_told(torc):

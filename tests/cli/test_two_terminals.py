@@ -129,7 +129,7 @@ def waits_for_a_socket(pid):
     return state == "S" and any(str(fd.readlink()).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
-def test_terminating_a_run_stores_where_it_stood_and_another_one_goes_on(running, tmp_path, start):
+def test_terminating_a_run_makes_its_jobs_ready_again_for_another_one(running, tmp_path, start):
     running.process.send_signal(signal.SIGTERM)
     done = running.wait()
     assert done.code == 143
@@ -137,7 +137,7 @@ def test_terminating_a_run_stores_where_it_stood_and_another_one_goes_on(running
     assert done.json["terminated"] == 2
     assert done.json["is_complete"] is False
     (tmp_path / "go").touch()
-    assert program(tmp_path, "run", "1", "-f", "json").json["completed"] == 4
+    assert program(tmp_path, "run", "1", "-f", "json").json["completed"] == 6
 
 
 def test_deleting_and_resetting_what_runs_is_refused(running, tmp_path):

@@ -364,3 +364,23 @@ def test_a_log_folder_that_is_deleted_during_a_run_is_made_again(tmp_path):
     assert process.wait(60) == 0
     assert Counter(statuses(tmp_path).values()) == {"completed": 60}
     ran_once(tmp_path, 60)
+
+
+def test_journals_that_are_none_are_left_alone(tmp_path):
+    writes(tmp_path)
+    torc(tmp_path, "create", "spec.json")
+    journal = tmp_path / "torc_output/journal"
+    journal.mkdir()
+    spoiled = {
+        "empty.jsonl": b"",
+        "garbage.jsonl": random.Random(1).randbytes(5000),
+        "wf1_r1_n1_host_1.jsonl": b'{"format": 1, "workflow_id": 1}\n',
+        "wf1_r1_n2_host_2.jsonl": b'{"format": 99}\n[1, 2]\n',
+        "wf1_r1_n3_host_3.jsonl": b"[" * 5000,
+    }
+    for name, data in spoiled.items():
+        (journal / name).write_bytes(data)
+    done = torc(tmp_path, "run", "1")
+    assert_clear(done.stdout + done.stderr)
+    assert done.returncode == 0 and len(lines(tmp_path / "ran.txt")) == 3
+    assert {path.name: path.read_bytes() for path in journal.iterdir()} == spoiled

@@ -113,7 +113,7 @@ def execute(
         return play_plan(app, plan, runner)
     workflow_id = store(app, plan).workflow_id
     app.say("info", f"Created workflow {workflow_id}")
-    return run_workflow(app, workflow_id, runner)
+    return run_workflow(app, workflow_id, runner, is_new=True)
 
 
 def _listed(words: tuple[str, ...], commands: tuple[str, ...], commands_file: str | None) -> list[str]:

@@ -50,12 +50,15 @@ class _WithGlobalOptions(click.Command):
         """``examples`` are lines for the end of the help page."""
         super().__init__(*args, **kwargs)
         self.examples = examples
-        self.context_settings.setdefault("help_option_names", HELP_NAMES)
         taken = {name for parameter in self.params for name in parameter.opts}
         for option in make_global_options():  # a command's own names win
             option.opts = [name for name in option.opts if name not in taken]
             if option.opts:
                 self.params.append(option)
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Return the same names for every command."""
+        return HELP_NAMES
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then those of every command; the usage line names the arguments."""

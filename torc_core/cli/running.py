@@ -70,7 +70,10 @@ def run(
 
 
 def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = False, is_new: bool = False) -> int:
-    """Run a stored workflow here and tell how it went; returns the exit code. One that is new goes if it cannot begin."""
+    """Run a stored workflow here and tell how it went; returns the exit code.
+
+    One that is new, made for this run, is deleted when it cannot begin.
+    """
     from torc_core.cli.progress import Display
     from torc_core.cli.status import has_only_new_jobs
     from torc_core.records.resources import Workflow

@@ -183,7 +183,7 @@ def read(path: Path) -> Left | None:
         if head.pop("format") != FORMAT:
             return None
         owner = Owner(**head)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     running: dict[tuple[int, int], Handle] = {}
     starting: dict[tuple[int, int], None] = {}
@@ -192,7 +192,7 @@ def read(path: Path) -> Left | None:
     for text in lines[1:]:
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         taken = line["taken"]
         starting |= dict.fromkeys((job_id, attempt) for job_id, attempt in line.get("starting", ()))
