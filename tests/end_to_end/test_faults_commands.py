@@ -192,7 +192,8 @@ def test_all_children_are_gone_after(end, tmp_path):
     none_left(tmp_path)
     assert_clear((tmp_path / "err.txt").read_text())
     if end != "delete":
-        assert statuses(tmp_path) == {"job0": "canceled" if end == "cancel" else "terminated"}
+        assert [result["status"] for result in results(tmp_path)] == ["canceled" if end == "cancel" else "terminated"]
+        assert statuses(tmp_path) == {"job0": "canceled" if end == "cancel" else "ready"}
     works_again(tmp_path)
 
 

@@ -274,14 +274,24 @@ def test_a_few_wrong_bytes_are_never_a_defect_of_ours(seed, good_database, tmp_p
         assert_clear(done.stdout + done.stderr)
 
 
-def test_a_damaged_value_is_named(good_database, tmp_path):
+@pytest.mark.parametrize(
+    ("statement", "command"),
+    [
+        ("UPDATE resource_requirements SET runtime = 'PT_M'", ["workflows", "reinit", "1"]),
+        ("UPDATE jobs SET status = 77", ["jobs", "list", "1"]),
+        ("UPDATE jobs SET status = 'x'", ["jobs", "list", "1"]),
+        ("UPDATE jobs SET env = '{'", ["jobs", "list", "1"]),
+        ("UPDATE jobs SET name = CAST(x'ff' AS TEXT) WHERE id = 1", ["jobs", "list", "1"]),
+        ("UPDATE results SET status = -77", ["results", "list", "1"]),
+    ],
+)
+def test_a_damaged_value_is_told(statement, command, good_database, tmp_path):
     database = tmp_path / "torc_output/torc.db"
     database.parent.mkdir()
     database.write_bytes(good_database)
-    with contextlib.closing(sqlite3.connect(database)) as db, db:
-        db.execute("UPDATE resource_requirements SET runtime = 'PT_M'")
+    change(database, statement)
     writes(tmp_path)
-    refused(torc(tmp_path, "workflows", "reinit", "1"), "damaged", "PT_M", "Restore a copy")
+    refused(torc(tmp_path, *command), "damaged", "Restore a ")
 
 
 def change(database: Path, *statements: str) -> bytes:

@@ -134,7 +134,8 @@ def test_fifty_megabytes_are_read_and_fifty_broken_ones_refused(ending, tmp_path
     (tmp_path / f"big.{ending}").write_text(text)
     done = torc(tmp_path, "spec", "check", f"big.{ending}")
     assert done.returncode == 0 and "2500" in done.stdout, done.stderr
-    check(tmp_path, ending, text + ("x: [" if ending == "yaml" else "}"), f"bad.{ending}:")
+    (tmp_path / f"big.{ending}").write_text(text + ("x: [" if ending == "yaml" else "}"))
+    refused(torc(tmp_path, "spec", "check", f"big.{ending}"), f"big.{ending}:")
 
 
 @EACH

@@ -109,6 +109,10 @@ def _read_file(config: Config, file: ConfigFile) -> None:
         message = str(exc).partition(" (at ")[0]
         config.problems.append(Problem("config-syntax", message, file=file.path, line=line, column=column))
         return
+    except (ValueError, RecursionError):  # of numbers with thousands of digits, of tables in tables in tables
+        message = "a number is too long, or something is nested too deeply"
+        config.problems.append(Problem("config-syntax", message, file=file.path))
+        return
     found = list(_read_table(config, data, file))
     if found:
         from torc_core.config.places import locate

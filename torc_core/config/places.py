@@ -19,7 +19,7 @@ def locate(text: str, path: Path) -> tuple[int, int]:
     for count in range(1, len(lines) + 1):
         try:
             found: Any = tomllib.loads("".join(lines[:count]))
-        except tomllib.TOMLDecodeError:  # in the middle of a value of several lines
+        except (ValueError, RecursionError):  # in the middle of a value of several lines
             continue
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -84,11 +85,13 @@ def _seize(path: Path, machine: Machine, workflow: Workflow) -> tuple[Path, Left
     if _is_alive(left.owner.pid, left.owner.start, left.owner.boot_id, machine):
         return None
     base, _, seizer = path.name.partition(".jsonl")
-    pid, _, start = seizer.lstrip(".").partition("-")
-    is_ours = pid == str(os.getpid())  # from an attempt of this process that the service did not survive
+    pid, _, rest = seizer.lstrip(".").partition("-")
+    start, _, thread = rest.partition("-")
+    # Ours: from an attempt of this very runner that the service did not survive.
+    is_ours = (pid, thread) == (str(os.getpid()), str(threading.get_ident()))
     if seizer and not is_ours and (not pid.isdecimal() or _is_alive(int(pid), start, machine.boot_id, machine)):
         return None
-    seized = path.with_name(f"{base}.jsonl.{os.getpid()}-{start_of(os.getpid())}")
+    seized = path.with_name(f"{base}.jsonl.{os.getpid()}-{start_of(os.getpid())}-{threading.get_ident()}")
     try:
         path.rename(seized)
     except FileNotFoundError:

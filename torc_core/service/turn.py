@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torc_core.contracts.storage import Condition, Row, Where
-from torc_core.errors import NotFound
+from torc_core.errors import NotFound, StorageError
 from torc_core.records.record import Record, loaded_fields, row_reader, stored
 from torc_core.records.resources import Event
 from torc_core.service.clock import now_ms
@@ -68,7 +68,7 @@ class Turn:
     def records(self, kind: type[R], where: Where = (), **page: Any) -> Iterable[R]:
         """Yield the records that match."""
         names = [f.name for f in loaded_fields(kind)]
-        return map(row_reader(kind), self.storage.rows(kind, names, where, **page))
+        return read_rows(kind, row_reader(kind), self.storage.rows(kind, names, where, **page))
 
     def rows(self, kind: type[Record], names: Sequence[str], where: Where = (), **page: Any) -> Iterable[Any]:
         """Yield columns in stored form of the rows that match."""
@@ -109,6 +109,18 @@ class Turn:
     def _touch_workflow_of(self, record: Record) -> None:
         workflow_id = getattr(record, "workflow_id", None)
         self.touch(record.id if workflow_id is None else workflow_id)
+
+
+def read_rows(kind: type[R], read: Callable[[Row], R], rows: Iterable[Row]) -> Iterator[R]:
+    """Yield the records of rows; raises StorageError for a row that holds what no record does."""
+    for row in rows:
+        try:
+            yield read(row)
+        except (ValueError, TypeError, LookupError) as exc:
+            raise StorageError(
+                f"the {kind.SINGULAR.replace('_', ' ')} with id {row[0]} is damaged: {exc}",
+                hint="Restore a copy of the database.",
+            ) from exc
 
 
 def of_workflow(workflow_id: int, *more: Condition) -> list[Condition]:

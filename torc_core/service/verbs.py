@@ -16,7 +16,7 @@ from torc_core.service.filters import conditions, sort_field
 from torc_core.service.queries import check_page
 from torc_core.service.registry import handles
 from torc_core.service.saving import save_statuses
-from torc_core.service.turn import Turn, of_workflow
+from torc_core.service.turn import Turn, of_workflow, read_rows
 
 R = TypeVar("R", bound=Record)
 
@@ -70,7 +70,7 @@ def find(
     rows = turn.rows(
         kind, names, where, order=sort_field(kind, sort_by), reverse=reverse_sort, offset=offset, limit=limit
     )
-    items = [read(row) for row in rows]
+    items = list(read_rows(kind, read, rows))
     is_all = not offset and len(items) < limit
     return Page(items, len(items) if is_all else turn.storage.count(kind, where), offset, limit)
 
