@@ -123,13 +123,13 @@ def introduce(frames: Frames, token: str, user: str) -> None:
 def _proof(token: str, role: str, nonce: str, answer: str) -> str:
     import hmac
 
-    return hmac.digest(token.encode(), f"{role} {nonce} {answer}".encode(), "sha256").hex()
+    return hmac.digest(token.encode(), f"{role} {nonce} {answer}".encode(errors="replace"), "sha256").hex()
 
 
 def _same(given: object, expected: str) -> bool:
     import hmac
 
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())
+    return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def carry_out(service: Service, request: dict[str, Any]) -> bytes:
@@ -166,6 +166,8 @@ def answer_of(data: dict[str, Any]) -> Any:
 
 def _raise_error(data: dict[str, Any]) -> None:
     if "error" in data:
-        details = dict(data["error"])
-        kind = BY_NAME.get(details.pop("error", ""), TorcError)
-        raise kind(details.pop("message", "unknown error"), hint=details.pop("hint", ""), **details)
+        found = data["error"] if isinstance(data["error"], dict) else {"message": f"unknown error: {data['error']!r}"}
+        details = {name: value for name, value in found.items() if name != "self"}
+        name, message, hint = details.pop("error", ""), details.pop("message", "unknown error"), details.pop("hint", "")
+        kind = BY_NAME.get(name, TorcError) if isinstance(name, str) else TorcError
+        raise kind(str(message), hint=str(hint), **details)
