@@ -85,6 +85,8 @@ def test_a_declared_output_that_is_missing_fails_the_job_and_the_others_mtimes_a
 
 
 def test_jobs_see_the_documented_variables(run, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("TORC_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("TORC_JOB_ID", "of somebody else")
     env = {"OWN": "x y", "TORC_RUN_ID": "not this"}
     command = "env | grep -e ^TORC_ -e ^OWN= | grep -v ^TORC_RUNNER_ID= | sort"
