@@ -40,6 +40,13 @@ class Operation(NamedTuple):
     tag: str
     call: Callable[[Any, dict[str, Any]], Any]
     record: type[Record] | None = None
+    verb: str = ""  # of derived operations
+    bend: "Bend | None" = None  # how the published wire departs from the rule; our own client does without
+
+    @property
+    def body(self) -> Parameter | None:
+        """The parameter that travels as the body."""
+        return next((p for p in self.parameters if p.place == "body"), None)
 
     @property
     def is_read_only(self) -> bool:
@@ -121,7 +128,7 @@ def derived(kind: type[Record], delete_answer: Any) -> list[Operation]:
     query = tuple(Parameter(n, t, "query", None) for n, t in asked.items())
     rules: dict[str, tuple[str, str, str, tuple[Parameter, ...], Any, Callable[[Any, dict[str, Any]], Any]]] = {
         "create": (f"create_{singular}", "POST", flat, (body,), kind,
-                   lambda service, args: service.create(args["body"])),
+                   lambda service, args: service.create(**_new(args))),
         "get": (f"get_{singular}", "GET", single, (item,), kind,
                 lambda service, args: service.get(kind, args["id"])),
         "find": (f"list_{plural}", "GET", flat, parent + query, Page[kind],  # type: ignore[valid-type]
@@ -130,25 +137,67 @@ def derived(kind: type[Record], delete_answer: Any) -> list[Operation]:
                    lambda service, args: service.update(kind, args["id"], args["body"])),
         "delete": (f"delete_{singular}", "DELETE", single, (item,), kind,
                    lambda service, args: service.delete(kind, args["id"])),
-        "delete_all": (f"delete_all_{plural}", "DELETE", flat, parent, delete_answer,
+        "delete_all": (f"delete_{plural}", "DELETE", flat, parent, delete_answer,
                        lambda service, args: service.delete_all(kind, args["workflow_id"])),
     }  # fmt: skip
     made = []
     for verb in kind.VERBS:
         name, method, path, parameters, answer, call = rules[verb]
         doc = f"{verb.replace('_', ' ').capitalize()}: {kind.__doc__}"
-        made.append(Operation(name, method, path, parameters, answer, doc, plural, call, kind))
+        op = Operation(name, method, path, parameters, answer, doc, plural, call, kind, verb)
+        made.append(_bent(op, BENDS.get((plural, verb))))
     return made
+
+
+def _new(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``Service.create``; a workflow in the path is in the record as well."""
+    return {"record": arguments["body"]} | {n: v for n, v in arguments.items() if n not in ("body", "workflow_id")}
+
+
+class Bend(NamedTuple):
+    """What differs from the rule for one derived operation on the published wire."""
+
+    name: str = ""
+    path: str = ""
+    tag: str = ""
+    without: dict[str, Any] = {}  # parameters that are taken but not published
+    extra: dict[str, Any] = {}  # parameters beside those that follow from the record
+    wrap: str = ""  # the body is the value of this field alone
+    answer: Any = REQUIRED  # the published shape of the answer
+    reply: Callable[[Any], Any] | None = None  # makes that of the answer
+
+
+BENDS: dict[tuple[str, str], Bend] = {}
+"""Bends by plural name and verb; filled before the operations are listed."""
+
+
+def _bent(op: Operation, bend: Bend | None) -> Operation:
+    if bend is None:
+        return op
+    path = bend.path or op.path
+    in_path = re.findall(r"{(\w+)}", path)
+    kept = [p._replace(place="path", default=REQUIRED) if p.name in in_path else p for p in op.parameters]
+    known = {p.name for p in kept}
+    added = [Parameter(name, int, "path") for name in in_path if name not in known]
+    more = [Parameter(name, kind, "query", None) for name, kind in bend.extra.items()]
+    parameters = (*added, *kept, *more)
+    return op._replace(name=bend.name or op.name, path=path, tag=bend.tag or op.tag, parameters=parameters, bend=bend)
 
 
 def all_operations(service: type, delete_answer: Any) -> dict[str, Operation]:
     """Return every operation by name: those derived from records and those declared on ``service``."""
     found = {op.name: op for kind in RECORDS.values() for op in derived(kind, delete_answer)}
-    for member in vars(service).values():
-        declared = getattr(member, "operation", None)
-        if declared is not None:
-            found[declared.name] = declared
+    for part in reversed(service.__mro__):
+        for member in vars(part).values():
+            declared = getattr(member, "operation", None)
+            if declared is not None:
+                found[declared.name] = declared
     return found
+
+
+def verbs_of(operations: dict[str, Operation]) -> dict[tuple[type[Record], str], Operation]:
+    """Return the derived operations by kind and verb."""
+    return {(op.record, op.verb): op for op in operations.values() if op.record is not None}
 
 
 def shaped(kind: Any, data: Any) -> Any:

@@ -27,6 +27,7 @@ class Workflow(
     compute_node_min_time_for_new_jobs_seconds: int = 300
     resource_monitor_config: Json = None
     slurm_defaults: Json = None
+    slurm_config: str | None = field("free text of older clients", default=None, until="0.35")
     execution_config: Json = None
     use_pending_failed: bool = False
     enable_ro_crate: bool | None = None
@@ -150,6 +151,7 @@ class Job(
     resource_requirements_id: int | None = field(default=None, refers="resource_requirements")
     failure_handler_id: int | None = field(default=None, refers="failure_handlers")
     scheduler_id: int | None = field("a Slurm scheduler; null lets any runner take it", default=None)
+    schedule_compute_nodes: Json = field("nodes to ask for when it becomes ready", default=None)
     env: dict[str, str] | None = field("its own variables", default=None)
     labels: list[str] | None = field("only runners that offer all of them take it", default=None)
     stdio: Json = field("how its streams are kept; overrides the workflow's", default=None)
@@ -218,6 +220,11 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
     labels: list[str] | None = None
     process: str | None = field("what tells the runner's process from a later one with its pid", default=None)
     journal: str | None = field("the folder of the runner's journal, on its machine", default=None)
+    peak_cpu_percent: float | None = field("of the whole machine", default=None)
+    avg_cpu_percent: float | None = None
+    peak_memory_bytes: int | None = None
+    avg_memory_bytes: int | None = None
+    sample_count: int | None = None
 
 
 class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find"):

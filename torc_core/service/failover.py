@@ -12,7 +12,7 @@ from torc_core.errors import Forbidden, TorcError, Unavailable
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
-from torc_core.service.api import OPERATIONS, Service
+from torc_core.service.api import Service, verb_of
 from torc_core.service.ownership import Ownership
 
 R = TypeVar("R", bound=Record)
@@ -63,13 +63,13 @@ class FailoverService(Service):
         """Have a declared operation carried out."""
         return self._carry(op, lambda service: op.call(service, arguments))
 
-    def create(self, record: R) -> R:
+    def create(self, record: R, **extra: Any) -> R:
         """See Service."""
-        return self._carry(OPERATIONS[f"create_{record.SINGULAR}"], lambda service: service.create(record))
+        return self._carry(verb_of(type(record), "create"), lambda service: service.create(record, **extra))
 
     def get(self, kind: type[R], id: int) -> R:
         """See Service."""
-        return self._carry(OPERATIONS[f"get_{kind.SINGULAR}"], lambda service: service.get(kind, id))
+        return self._carry(verb_of(kind, "get"), lambda service: service.get(kind, id))
 
     def find(
         self,
@@ -83,21 +83,21 @@ class FailoverService(Service):
     ) -> Page[R]:
         """See Service."""
         return self._carry(
-            OPERATIONS[f"list_{kind.PLURAL}"],
+            verb_of(kind, "find"),
             lambda service: service.find(kind, workflow_id, offset, limit, sort_by, reverse_sort, **filters),
         )
 
     def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
         """See Service."""
-        return self._carry(OPERATIONS[f"update_{kind.SINGULAR}"], lambda service: service.update(kind, id, changes))
+        return self._carry(verb_of(kind, "update"), lambda service: service.update(kind, id, changes))
 
     def delete(self, kind: type[R], id: int) -> R:
         """See Service."""
-        return self._carry(OPERATIONS[f"delete_{kind.SINGULAR}"], lambda service: service.delete(kind, id))
+        return self._carry(verb_of(kind, "delete"), lambda service: service.delete(kind, id))
 
     def delete_all(self, kind: type[Record], workflow_id: int) -> a.Deleted:
         """See Service."""
-        op = OPERATIONS[f"delete_all_{kind.PLURAL}"]
+        op = verb_of(kind, "delete_all")
         return self._carry(op, lambda service: service.delete_all(kind, workflow_id))
 
     def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:

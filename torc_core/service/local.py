@@ -44,9 +44,9 @@ class LocalService(Service):
         run = self._owner.read if op.is_read_only else self._owner.write
         return run(lambda turn: handler(turn, **arguments), self._caller)
 
-    def create(self, record: R) -> R:
+    def create(self, record: R, **extra: Any) -> R:
         """Store a new record."""
-        made: R = self._owner.write(lambda turn: verbs.create(turn, record), self._caller)
+        made: R = self._owner.write(lambda turn: verbs.create(turn, record, **extra), self._caller)
         return made
 
     def get(self, kind: type[R], id: int) -> R:

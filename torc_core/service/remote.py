@@ -12,7 +12,7 @@ from torc_core.errors import TorcError, Unavailable
 from torc_core.operations import Operation, shaped
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
-from torc_core.service.api import OPERATIONS, Service
+from torc_core.service.api import Service, verb_of
 from torc_core.service.connection import Closed, Frames, answer_of, introduce
 from torc_core.service.listener import keep_alive
 from torc_core.service.processes import FORK_GUARD
@@ -47,13 +47,13 @@ class RemoteService(Service):
         """Have the owner carry out ``op``."""
         return shaped(op.answer, self._ask(op.name, arguments))
 
-    def create(self, record: R) -> R:
+    def create(self, record: R, **extra: Any) -> R:
         """See Service."""
-        return self._derived(f"create_{record.SINGULAR}", {"body": record})  # type: ignore[no-any-return]
+        return self._derived(type(record), "create", {"body": record, **extra})  # type: ignore[no-any-return]
 
     def get(self, kind: type[R], id: int) -> R:
         """See Service."""
-        return self._derived(f"get_{kind.SINGULAR}", {"id": id})  # type: ignore[no-any-return]
+        return self._derived(kind, "get", {"id": id})  # type: ignore[no-any-return]
 
     def find(
         self,
@@ -69,19 +69,19 @@ class RemoteService(Service):
         asked = {"workflow_id": workflow_id, "offset": offset, "limit": limit, "sort_by": sort_by}
         asked |= {"reverse_sort": reverse_sort, **filters}
         given = {name: value for name, value in asked.items() if value is not None}
-        return self._derived(f"list_{kind.PLURAL}", given)  # type: ignore[no-any-return]
+        return self._derived(kind, "find", given)  # type: ignore[no-any-return]
 
     def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
         """See Service."""
-        return self._derived(f"update_{kind.SINGULAR}", {"id": id, "body": changes})  # type: ignore[no-any-return]
+        return self._derived(kind, "update", {"id": id, "body": changes})  # type: ignore[no-any-return]
 
     def delete(self, kind: type[R], id: int) -> R:
         """See Service."""
-        return self._derived(f"delete_{kind.SINGULAR}", {"id": id})  # type: ignore[no-any-return]
+        return self._derived(kind, "delete", {"id": id})  # type: ignore[no-any-return]
 
     def delete_all(self, kind: type[Record], workflow_id: int) -> a.Deleted:
         """See Service."""
-        return self._derived(f"delete_all_{kind.PLURAL}", {"workflow_id": workflow_id})  # type: ignore[no-any-return]
+        return self._derived(kind, "delete_all", {"workflow_id": workflow_id})  # type: ignore[no-any-return]
 
     def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
         """See Service; goes on after a lost connection as soon as there is one again."""
@@ -101,8 +101,11 @@ class RemoteService(Service):
         for frames in left:
             frames.close()
 
-    def _derived(self, operation: str, arguments: dict[str, Any]) -> Any:
-        return self.perform(OPERATIONS[operation], arguments)
+    def _derived(self, kind: type[Record], verb: str, arguments: dict[str, Any]) -> Any:
+        op = verb_of(kind, verb)
+        if verb == "create" and "{workflow_id}" in op.path:
+            arguments["workflow_id"] = vars(arguments["body"])["workflow_id"]
+        return self.perform(op, arguments)
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
         frames = self._borrow()

@@ -103,6 +103,28 @@ BEFORE_CREATE: dict[type[Record], Rule] = {
 }
 
 
+def _default_needs_of(turn: Turn, workflow: Workflow) -> None:
+    default_needs(turn, workflow.id)
+
+
+def _link_data(
+    turn: Turn, data: UserData, consumer_job_id: int | None = None, producer_job_id: int | None = None
+) -> None:
+    """Add new user data to the lists of the jobs that read and write it."""
+    for job_id, column in ((consumer_job_id, "input_user_data_ids"), (producer_job_id, "output_user_data_ids")):
+        if job_id is None:
+            continue
+        job = turn.get(Job, job_id)
+        if job.workflow_id != data.workflow_id:
+            raise Invalid(f"job {job_id} is not of workflow {data.workflow_id}", field="workflow_id")
+        turn.set(Job, {column: [*(getattr(job, column) or ()), data.id]}, [Condition("id", "equal", job_id)])
+        turn.forget(job.workflow_id)
+
+
+AFTER_CREATE: dict[type[Record], Callable[..., None]] = {Workflow: _default_needs_of, UserData: _link_data}
+"""What follows from a creation; takes what the kind takes beside the record."""
+
+
 def default_needs(turn: Turn, workflow_id: int) -> int:
     """Return the id of the workflow's ``default`` record, making it when it is gone."""
     for (id,) in turn.rows(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from torc_core.contracts.storage import Condition, Row, Where
 from torc_core.errors import NotFound, StorageError
 from torc_core.records.record import Record, loaded_fields, row_reader, stored
-from torc_core.records.resources import Event
+from torc_core.records.resources import Event, Workflow
 from torc_core.service.clock import now_ms
 
 if TYPE_CHECKING:
@@ -107,8 +107,16 @@ class Turn:
         self.insert(Event(workflow_id=workflow_id, timestamp=self.now, data=data))
 
     def _touch_workflow_of(self, record: Record) -> None:
-        workflow_id = getattr(record, "workflow_id", None)
-        self.touch(record.id if workflow_id is None else workflow_id)
+        workflow_id = workflow_of(record)
+        if workflow_id is not None:
+            self.touch(workflow_id)
+
+
+def workflow_of(record: Record) -> int | None:
+    """Return the id of the workflow that a record is or belongs to, None when it stands by itself."""
+    if isinstance(record, Workflow):
+        return record.id
+    return getattr(record, "workflow_id", None)
 
 
 def read_rows(kind: type[R], read: Callable[[Row], R], rows: Iterable[Row]) -> Iterator[R]:

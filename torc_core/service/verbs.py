@@ -6,25 +6,25 @@ from typing import Any, TypeVar
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import transitions
-from torc_core.errors import Invalid, NotFound
+from torc_core.errors import Invalid
 from torc_core.records.answers import CreatedJobs, Deleted, JobList
 from torc_core.records.record import MAX_LIMIT, Page, Record, WorkflowPart, loaded_fields, row_reader
 from torc_core.records.resources import Workflow
 from torc_core.service import rules
-from torc_core.service.api import Service
+from torc_core.service.api import Service, verb_of
 from torc_core.service.filters import conditions, sort_field
 from torc_core.service.queries import check_page
 from torc_core.service.registry import handles
 from torc_core.service.saving import save_statuses
-from torc_core.service.turn import Turn, of_workflow, read_rows
+from torc_core.service.turn import Turn, of_workflow, read_rows, workflow_of
 
 R = TypeVar("R", bound=Record)
 
 
-def create(turn: Turn, record: R) -> R:
+def create(turn: Turn, record: R, **extra: Any) -> R:
     """Store a new record; what the service decides is set anew, whatever was sent."""
     kind = type(record)
-    _offered(kind, "create")
+    verb_of(kind, "create")
     record = record.changed(**{f.name: f.default for f in kind.FIELDS.values() if f.read_only})
     workflow_id = getattr(record, "workflow_id", None)
     if workflow_id is not None:
@@ -34,8 +34,11 @@ def create(turn: Turn, record: R) -> R:
     if rule is not None:
         rule(turn, record)
     turn.insert(record)
-    if isinstance(record, Workflow):
-        rules.default_needs(turn, record.id)
+    after = rules.AFTER_CREATE.get(kind)
+    if after is not None:
+        after(turn, record, **extra)
+    elif extra:
+        raise Invalid(f"a {kind.SINGULAR} takes no {', '.join(sorted(extra))}", field=min(extra))
     return record
 
 
@@ -60,7 +63,7 @@ def find(
     **filters: Any,
 ) -> Page[R]:
     """Return one page."""
-    _offered(kind, "find")
+    verb_of(kind, "find")
     check_page(offset, limit)
     if workflow_id is not None and issubclass(kind, WorkflowPart):
         turn.get(Workflow, workflow_id)
@@ -77,7 +80,7 @@ def find(
 
 def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
     """Change fields; those the service decides are left as they are."""
-    _offered(kind, "update")
+    verb_of(kind, "update")
     old = turn.get(kind, id)
     fields = kind.FIELDS
     unknown = changes.keys() - fields.keys()
@@ -87,7 +90,9 @@ def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
     kept = {n: v for n, v in changes.items() if n not in fixed}
     rules.before_update(turn, old, kept)
     if kept:
-        turn.touch(id if kind is Workflow else vars(old)["workflow_id"])
+        workflow_id = workflow_of(old)
+        if workflow_id is not None:
+            turn.touch(workflow_id)
         turn.set(kind, kept, [Condition("id", "equal", id)])
         new = turn.get(kind, id)
         rules.after_update(turn, new)
@@ -97,9 +102,12 @@ def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
 
 def delete(turn: Turn, kind: type[R], id: int) -> R:
     """Remove one record with all that refers to it."""
-    _offered(kind, "delete")
+    verb_of(kind, "delete")
     record = turn.get(kind, id)
-    workflow_id = id if kind is Workflow else vars(record)["workflow_id"]
+    workflow_id = workflow_of(record)
+    if workflow_id is None:
+        turn.delete(kind, [Condition("id", "equal", id)])
+        return record
     turn.touch(workflow_id)
     if kind is not Workflow:
         rules.before_delete(turn, kind, workflow_id, [id])
@@ -119,7 +127,7 @@ def free_dependents(turn: Turn, workflow_id: int) -> None:
 
 def delete_all(turn: Turn, kind: type[Record], workflow_id: int) -> Deleted:
     """Remove all records of a kind from a workflow."""
-    _offered(kind, "delete_all")
+    verb_of(kind, "delete_all")
     turn.get(Workflow, workflow_id)
     ids = [id for (id,) in turn.rows(kind, ("id",), of_workflow(workflow_id))]
     if ids:
@@ -130,8 +138,3 @@ def delete_all(turn: Turn, kind: type[Record], workflow_id: int) -> Deleted:
         if kind in rules.LINKED:
             free_dependents(turn, workflow_id)
     return Deleted(count=len(ids))
-
-
-def _offered(kind: type[Record], verb: str) -> None:
-    if verb not in kind.VERBS:
-        raise NotFound(f"{kind.PLURAL.replace('_', ' ')} have no {verb.replace('_', ' ')} operation")

@@ -13,7 +13,7 @@ from typing import Any
 
 from torc_core.contracts.storage import Row, Storage, StorageError, Where
 from torc_core.errors import Invalid
-from torc_core.records import resources  # noqa: F401  (declares the records)
+from torc_core.records import kinds  # noqa: F401  (declares the records)
 from torc_core.records.record import RECORDS, Record
 from torc_plugins.storage import refusals
 from torc_plugins.storage.memory_table import Table

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torc_core.contracts.storage import StorageError
-from torc_core.records import resources  # noqa: F401  (declares the records)
+from torc_core.records import kinds  # noqa: F401  (declares the records)
 from torc_core.records.record import RECORDS, Record, stored, stored_type
 from torc_core.records.values import REQUIRED, Field
 from torc_plugins.storage import sqlite_errors

@@ -10,7 +10,7 @@ from tests.unit.service.small_service import SmallService
 from torc_core.errors import Forbidden, Invalid, NotFound, Unavailable
 from torc_core.records.record import RECORDS
 from torc_core.records.resources import Job, Workflow
-from torc_core.service.api import OPERATIONS
+from torc_core.service.api import OPERATIONS, verb_of
 from torc_core.service.listener import Listener
 from torc_core.service.remote import RemoteService
 
@@ -87,11 +87,11 @@ def test_a_page_knows_whether_more_follows(remote):
 
 
 def test_every_kind_of_record_has_the_operations_that_the_verbs_use():
-    names = {"create": "SINGULAR", "get": "SINGULAR", "update": "SINGULAR", "delete": "SINGULAR"}
     for kind in RECORDS.values():
         for verb in kind.VERBS:
-            name = f"list_{kind.PLURAL}" if verb == "find" else f"{verb}_{getattr(kind, names.get(verb, 'PLURAL'))}"
-            assert name in OPERATIONS
+            op = verb_of(kind, verb)
+            assert op.record is kind
+            assert OPERATIONS[op.name] is op
 
 
 def test_declared_operations_take_arguments_by_place_and_by_name(remote, service):

@@ -1,0 +1,57 @@
+"""Where jobs may run beside this machine: schedulers, the allocations asked of them, workers, what Slurm measured."""
+
+from torc_core.records.record import Filter, WorkflowPart
+from torc_core.records.values import field
+from torc_core.units import parse_memory
+
+
+class LocalScheduler(WorkflowPart, plural="local_schedulers"):
+    """Run on this machine."""
+
+    name: str | None = None
+    memory: str | None = field("at most this much, like 16g", default=None, filter=True, check=parse_memory)
+    num_cpus: int | None = field("at most so many", default=None, filter=True)
+
+
+class ScheduledComputeNode(
+    WorkflowPart,
+    plural="scheduled_compute_nodes",
+    filters=(
+        Filter("scheduler_id", str, "equal", "scheduler_id"),
+        Filter("scheduler_config_id", str, "equal", "scheduler_config_id"),
+    ),
+    wire="ScheduledComputeNodesModel",
+):
+    """One allocation that was asked of a scheduler."""
+
+    scheduler_id: int = field("the batch system's number of it")
+    scheduler_config_id: int = field("the scheduler record it was asked with")
+    scheduler_type: str = field("local or slurm")
+    status: str = field("pending, active or complete", filter=True)
+
+
+class RemoteWorker(WorkflowPart, plural="remote_workers", verbs="find", unique=("workflow_id", "worker")):
+    """A machine that may run jobs of the workflow."""
+
+    worker: str = field("user@host:port")
+
+
+class SlurmStats(
+    WorkflowPart,
+    plural="slurm_stats",
+    singular="slurm_stats",
+    verbs="create find",
+    unique=("job_id", "run_id", "attempt_id"),
+):
+    """What Slurm measured of one attempt of a job."""
+
+    job_id: int = field(refers="jobs", filter=True)
+    run_id: int = field(filter=True)
+    attempt_id: int = field(filter=True)
+    slurm_job_id: str | None = None
+    node_list: str | None = None
+    ave_cpu_seconds: float | None = None
+    max_rss_bytes: int | None = None
+    max_vm_size_bytes: int | None = None
+    max_disk_read_bytes: int | None = None
+    max_disk_write_bytes: int | None = None

@@ -1,0 +1,124 @@
+"""Jobs on their way to runners and back."""
+
+from torc_core.records.resources import Job, NodeResources, Result
+from torc_core.records.values import Json, Value, field
+from torc_core.status import JobStatus
+
+
+class ClaimedJobs(Value, wire="ClaimNextJobsResponse"):
+    """Jobs that now belong to the caller."""
+
+    jobs: list[Job] | None = None
+
+
+class FittingJobs(Value, wire="ClaimJobsBasedOnResources"):
+    """Jobs that now belong to the caller and fit together."""
+
+    jobs: list[Job] | None = None
+    reason: str | None = field("why there are none", default=None)
+
+
+class JobLaunch(Value):
+    """All a runner needs to start a claimed job."""
+
+    id: int = field()
+    name: str = field()
+    command: str = field()
+    attempt_id: int = field()
+    invocation_script: str | None = None
+    env: dict[str, str] | None = field("workflow's and job's own together", default=None)
+    supports_termination: bool = False
+    requirements_name: str = "default"
+    num_cpus: int = 1
+    num_gpus: int = 0
+    num_nodes: int = 1
+    memory_bytes: int = 0
+    runtime_seconds: int = 0
+    stdio: Json = field("the job's own; else the workflow's counts", default=None)
+    output_files: list[str] | None = field("paths that must exist after code 0", default=None)
+    output_file_ids: list[int] | None = None
+
+
+class FinishedJob(Value):
+    """How one attempt ended, as its runner saw it."""
+
+    job_id: int = field()
+    attempt_id: int = field()
+    status: JobStatus = field()
+    return_code: int = field()
+    exec_time_minutes: float = field()
+    completion_time: str = field("UTC")
+    peak_memory_bytes: int | None = None
+    avg_memory_bytes: int | None = None
+    peak_cpu_percent: float | None = None
+    avg_cpu_percent: float | None = None
+    reason: str | None = None
+    file_mtimes: Json = field("mtime by id of the files it wrote", default=None)
+    again: bool = field("its runner had to end it: the result is kept and the job made ready again", default=False)
+
+
+class StartedJob(Value):
+    """A claimed job that runs now."""
+
+    job_id: int = field()
+    start_time: str = field("UTC")
+
+
+class Tick(Value):
+    """One turn of a runner: what happened since the last one, and room for more."""
+
+    compute_node_id: int = field()
+    run_id: int = field()
+    started: list[StartedJob] | None = None
+    finished: list[FinishedJob] | None = None
+    released: list[int] | None = field("claimed but never started; they become ready again", default=None)
+    limit: int = field("give at most so many jobs", default=0)
+    room: NodeResources | None = field("give only what fits together; null: any job without labels", default=None)
+    strict_scheduler_match: bool = False
+    resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
+
+
+class TickAnswer(Value):
+    """What a runner should do next."""
+
+    jobs: list[JobLaunch] = field("claimed for the caller")
+    refused: list[Json] = field("finished jobs not taken: job_id, attempt_id, message")
+    lost: list[int] = field("jobs the caller reported or holds that are no longer its own: end them")
+    is_complete: bool = False
+    is_canceled: bool = False
+    ready_count: int = field("jobs still ready after this claim", default=0)
+    unfinished_count: int = field("jobs that have not ended", default=0)
+    version: int = field("of the workflow's state; see wait_for_change", default=0)
+
+
+class JobCompletion(Value, wire="JobCompletionEntry"):
+    """One of many jobs that ended."""
+
+    job_id: int = field()
+    status: JobStatus = field()
+    run_id: int = field()
+    result: Result = field()
+
+
+class Completions(Value, wire="BatchCompleteJobsRequest"):
+    """Jobs that ended."""
+
+    completions: list[JobCompletion] = field()
+
+
+class CompletionAnswers(Value, wire="BatchCompleteJobsResponse"):
+    """Which of them were taken."""
+
+    completed: list[int] = field()
+    errors: list[Json] = field("job_id and message of the others")
+
+
+class ReadyRequirements(Value, wire="GetReadyJobRequirementsResponse"):
+    """Totals over the ready jobs."""
+
+    num_jobs: int = field()
+    num_cpus: int = field()
+    num_gpus: int = field()
+    memory_gb: float = field()
+    max_num_nodes: int = field()
+    max_runtime: str = field()

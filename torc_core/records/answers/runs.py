@@ -1,0 +1,95 @@
+"""Runs of a workflow: begun, reset, looked at."""
+
+from torc_core.records.values import Json, Value, field
+from torc_core.status import JobStatus
+
+
+class Completeness(Value, wire="IsCompleteResponse"):
+    """Whether anything is left to do."""
+
+    is_complete: bool = field()
+    is_canceled: bool = field()
+
+
+class Uninitialized(Value, wire="IsUninitializedResponse"):
+    """Whether no job has been initialized."""
+
+    is_uninitialized: bool = field()
+
+
+class Initialized(Value):
+    """What an initialization led to."""
+
+    message: str = field()
+    run_id: int = field()
+    counts: Json = field("jobs by status")
+
+
+class FileTimes(Value):
+    """What the caller found on its disk."""
+
+    st_mtimes: Json = field("modification time by file id, null for a file that is not there", default=None)
+
+
+class BegunRun(Value):
+    """What a new run starts from, or (dry run) would start from."""
+
+    workflow_id: int = field()
+    run_id: int = field()
+    safe: bool = field("nothing stands in the way")
+    missing_input_files: list[str] = field("paths that must exist and do not")
+    missing_user_data: list[str] = field("names of data that must have a value and have none")
+    existing_output_files: list[str] = field("paths that jobs of this run will write and that exist already")
+    changed_files: list[str] = field("paths that changed since the last run")
+    rerun_jobs: list[str] = field("names of finished jobs that run again")
+    jobs_by_status: Json = field("all eleven statuses", default=None)
+
+
+class ChangedInputs(Value, wire="ProcessChangedJobInputsResponse"):
+    """Names of jobs whose definition or data changed since they were initialized."""
+
+    reinitialized_jobs: list[str] = field()
+
+
+class ResetJobs(Value, wire="ResetJobStatusResponse"):
+    """How many jobs were made uninitialized."""
+
+    workflow_id: int = field()
+    updated_count: int = field()
+    status: str = "uninitialized"
+    reset_type: str | None = None
+
+
+class JobReset(Value):
+    """Which jobs to reset; exactly one way of choosing."""
+
+    job_ids: list[int] | None = None
+    statuses: list[JobStatus] | None = None
+    return_code: int | None = None
+    dry_run: bool = False
+
+
+class JobsReset(Value):
+    """Chosen jobs and everything downstream of them."""
+
+    chosen: list[int] = field()
+    downstream: list[int] = field()
+
+
+class StatusSummary(Value):
+    """Where a workflow stands, in one answer."""
+
+    workflow_id: int = field()
+    workflow_name: str = field()
+    workflow_user: str = field()
+    run_id: int = field()
+    total_jobs: int = field()
+    jobs_by_status: Json = field("all eleven statuses")
+    total_exec_time_minutes: float = field()
+    walltime_seconds: float | None = field("first start to last end of this run", default=None)
+    active_compute_nodes: int = field()
+    pending_scheduled_nodes: int = 0
+    active_scheduled_nodes: int = 0
+    is_complete: bool = field()
+    is_canceled: bool = field()
+    is_archived: bool = False

@@ -1,0 +1,15 @@
+"""Where results come from, for RO-Crate export."""
+
+from torc_core.records.record import WorkflowPart
+from torc_core.records.values import Json, field
+
+
+class RoCrateEntity(
+    WorkflowPart, plural="ro_crate_entities", singular="ro_crate_entity", unique=("workflow_id", "entity_id")
+):
+    """One entity of a workflow's RO-Crate."""
+
+    entity_id: str = field("@id; unique in its workflow", filter=True)
+    entity_type: str = field("@type")
+    file_id: int | None = field("the file it describes", default=None, refers="files", filter=True)
+    metadata: Json = field("the entity's properties")

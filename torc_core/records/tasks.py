@@ -1,0 +1,26 @@
+"""Long operations that go on after their request was answered."""
+
+import enum
+
+from torc_core.records.record import WorkflowPart
+from torc_core.records.values import field
+
+
+class TaskStatus(enum.StrEnum):
+    """How far a task has come."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Task(WorkflowPart, plural="tasks", verbs="get"):
+    """One long operation on a workflow; at most one of a workflow is active."""
+
+    operation: str = field("initialize_jobs")
+    status: TaskStatus = field()
+    created_at_ms: int = field("ms since 1970")
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    error: str | None = field("why it failed", default=None)

@@ -1,0 +1,1 @@
+"""The declared operations, by subject; ``service.api.Service`` offers all of them."""
