@@ -48,21 +48,3 @@ def explained(exc: sqlite3.Error | UnicodeError, path: Path) -> StorageError:
 def _writable(path: Path) -> bool:
     """Ask without opening the file: closing it again would drop the locks that this process has on it."""
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
-def newer(path: Path, found: str) -> StorageError:
-    """Return the error for a file whose tables this version does not know."""
-    return StorageError(
-        f"{path} was written by a newer torc (or a newer plugin): it has {found}",
-        hint="Update torc and its plugins here, or use another database file with this version.",
-        path=str(path),
-    )
-
-
-def foreign(path: Path) -> StorageError:
-    """Return the error for a database of another program; it is left as it is."""
-    return StorageError(
-        f"{path} is not a torc database: another program made it",
-        hint="Choose another file; this one was not changed.",
-        path=str(path),
-    )

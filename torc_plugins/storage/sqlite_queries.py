@@ -1,28 +1,36 @@
-"""Conditions and statements as SQL text, per table; values are always bound, names come from the declared records."""
-
-# ruff: noqa: S608  (names are checked against the declared fields before they become text)
+"""What SQLite calls things, and conditions as the values to bind to its statements."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 from torc_core.contracts.storage import Where
-from torc_core.records.record import RECORDS
-from torc_plugins.storage.refusals import fields_of, no_such_word
+from torc_plugins.storage import statements
+from torc_plugins.storage.dialect import Dialect
+from torc_plugins.storage.statements import Shape
 
-_TEXT_OF = {
-    "equal": "{field} IS ?",
-    "one_of": "{field} IN (SELECT value FROM json_each(?))",  # a list of any length is one bound value
-    "one_of or null": "({field} IN (SELECT value FROM json_each(?)) OR {field} IS NULL)",
-    "contains": "torc_contains({field}, ?)",
-    "after": "{field} > ?",
-    "inside": "json_extract({field}, ?) IS ?",
-    "has": "EXISTS (SELECT 1 FROM json_each({field}) WHERE value = ?)",
-}
-Shape = tuple[tuple[str, str], ...]
-"""What decides the text of a WHERE clause: field and form of each condition."""
+DIALECT = Dialect(
+    mark="?",
+    conditions={
+        "equal": "{field} IS ?",
+        "one_of": "{field} IN (SELECT value FROM json_each(?))",  # a list of any length is one bound value
+        "one_of or null": "({field} IN (SELECT value FROM json_each(?)) OR {field} IS NULL)",
+        "contains": "torc_contains({field}, ?)",
+        "after": "{field} > ?",
+        "inside": "json_extract({field}, ?) IS ?",
+        "has": "EXISTS (SELECT 1 FROM json_each({field}) WHERE value = ?)",
+    },
+    types={kind: kind for kind in ("INTEGER", "REAL", "TEXT")},
+    id_column='"id" INTEGER PRIMARY KEY AUTOINCREMENT',  # keeps the highest id ever used, also of deleted rows
+)
+select = partial(statements.select, DIALECT)
+count = partial(statements.count, DIALECT)
+tally = partial(statements.tally, DIALECT)
+insert = partial(statements.insert, DIALECT)
+update = partial(statements.update, DIALECT)
+delete = partial(statements.delete, DIALECT)
 
 
 def contains(text: str | None, part: str) -> bool:
@@ -48,61 +56,3 @@ def shape_and_values(where: Where) -> tuple[Shape, list[Any]]:
             values.append(value)
         shape.append((field, form))
     return tuple(shape), values
-
-
-@lru_cache(maxsize=512)
-def select(table: str, names: tuple[str, ...], shape: Shape, order: str, reverse: bool) -> str:
-    """Return the text that reads a page of rows; limit and offset are bound last."""
-    fields_of(RECORDS[table], (*names, order))
-    direction = " DESC" if reverse else ""
-    ties = "" if order == "id" else ', "id"'
-    return (
-        f'SELECT {_quoted(names)} FROM "{table}"{_where(table, shape)}'
-        f' ORDER BY "{order}"{direction}{ties} LIMIT ? OFFSET ?'
-    )
-
-
-@lru_cache(maxsize=512)
-def count(table: str, shape: Shape) -> str:
-    """Return the text that counts rows."""
-    return f'SELECT count(*) FROM "{table}"{_where(table, shape)}'
-
-
-@lru_cache(maxsize=512)
-def tally(table: str, name: str, shape: Shape) -> str:
-    """Return the text that counts rows by the value of a column."""
-    fields_of(RECORDS[table], (name,))
-    return f'SELECT "{name}", count(*) FROM "{table}"{_where(table, shape)} GROUP BY "{name}"'
-
-
-@lru_cache(maxsize=512)
-def insert(table: str, names: tuple[str, ...]) -> str:
-    """Return the text that adds a row."""
-    fields_of(RECORDS[table], names)
-    return f'INSERT INTO "{table}"({_quoted(names)}) VALUES ({", ".join("?" * len(names))})'
-
-
-@lru_cache(maxsize=512)
-def update(table: str, names: tuple[str, ...], shape: Shape) -> str:
-    """Return the text that sets columns; their values are bound before those of the conditions."""
-    fields_of(RECORDS[table], names)
-    changes = ", ".join(f'"{name}" = ?' for name in names)
-    return f'UPDATE "{table}" SET {changes}{_where(table, shape)}'
-
-
-@lru_cache(maxsize=512)
-def delete(table: str, shape: Shape) -> str:
-    """Return the text that removes rows."""
-    return f'DELETE FROM "{table}"{_where(table, shape)}'
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _where(table: str, shape: Shape) -> str:
-    fields_of(RECORDS[table], (field for field, _ in shape))
-    for _, form in shape:
-        if form not in _TEXT_OF:
-            raise no_such_word(form)
-    return " WHERE " * bool(shape) + " AND ".join(_TEXT_OF[form].format(field=f'"{field}"') for field, form in shape)

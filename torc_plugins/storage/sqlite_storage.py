@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +21,7 @@ from torc_core.errors import Invalid, TorcError
 from torc_core.records.record import RECORDS, Record
 from torc_plugins.storage import refusals, sqlite_errors, sqlite_schema
 from torc_plugins.storage import sqlite_queries as sql
+from torc_plugins.storage.beside import written_beside
 
 _BUSY_S = 0.2
 """How long another opener is waited for: an owner stays, so only one that is just leaving is worth it."""
@@ -148,24 +149,17 @@ class SqliteStorage(Storage):
             raise refusals.nested_transaction()
         if target.resolve() == self._path.resolve():
             raise Invalid(f"{target} is the database itself", hint="Name another file for the copy.")
-        part = target.with_name(f".{target.name}.part")
         try:
-            part.unlink(missing_ok=True)
-            copy = _connect(part, self._shared_folder)
-            try:
-                copy.execute("PRAGMA locking_mode=EXCLUSIVE")  # as for every file of ours; here nobody else knows it
-                self._db.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")  # no log beside it that could be left behind
-            finally:
-                copy.close()
-            part.replace(target)
+            with written_beside(target) as part:
+                copy = _connect(part, self._shared_folder)
+                try:
+                    copy.execute("PRAGMA locking_mode=EXCLUSIVE")  # as for every file of ours; nobody else knows it
+                    self._db.backup(copy)
+                    copy.execute("PRAGMA journal_mode=DELETE")  # no log beside it that could be left behind
+                finally:
+                    copy.close()
         except sqlite3.Error as exc:
             raise sqlite_errors.explained(exc, target) from exc
-        except OSError as exc:
-            raise StorageError(f"cannot write {target}: {exc.strerror}", hint="Choose another place.") from exc
-        finally:
-            with suppress(OSError):
-                part.unlink()  # gone already when all went well
 
     def close(self) -> None:
         """Let go of the file and its lock; unfinished reads end."""
