@@ -5,7 +5,7 @@ local service, the remote client, the connections between them, the routes of a 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, ParamSpec, TypeVar, get_args, get_origin
 
@@ -52,6 +52,11 @@ class Operation(NamedTuple):
     def is_read_only(self) -> bool:
         """Whether nothing changes; every other operation is one transaction."""
         return self.method == "GET"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer comes piece by piece for as long as somebody listens."""
+        return isinstance(self.answer, type) and issubclass(self.answer, Iterator)
 
     def read_arguments(self, given: dict[str, Any]) -> dict[str, Any]:
         """Check arguments as they came over a connection; raises Invalid naming every problem."""

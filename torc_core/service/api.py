@@ -15,6 +15,7 @@ from torc_core.records import kinds  # noqa: F401  (declares the records)
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service import irregular  # noqa: F401  (bends what is derived from records)
 from torc_core.service.operations.claims import ClaimOperations
+from torc_core.service.operations.events import EventOperations
 from torc_core.service.operations.jobs import JobOperations
 from torc_core.service.operations.relations import RelationOperations
 from torc_core.service.operations.runs import RunOperations
@@ -24,7 +25,15 @@ from torc_core.service.operations.workflows import WorkflowOperations
 R = TypeVar("R", bound=Record)
 
 
-class Service(SystemOperations, WorkflowOperations, RunOperations, ClaimOperations, JobOperations, RelationOperations):
+class Service(
+    SystemOperations,
+    WorkflowOperations,
+    RunOperations,
+    ClaimOperations,
+    JobOperations,
+    RelationOperations,
+    EventOperations,
+):
     """What a service can do. A declared operation that a subclass does not define ends in ``perform``."""
 
     def perform(self, op: Operation, arguments: dict[str, Any]) -> Any:

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import transitions
+from torc_core.engine.transitions import Changes
 from torc_core.errors import Invalid
 from torc_core.records.answers import CompletionAnswers, Completions, FinishedJob
 from torc_core.records.resources import File, Job, Result
+from torc_core.service import telling
 from torc_core.service.api import Service
 from torc_core.service.clock import utc_text
 from torc_core.service.registry import handles
@@ -116,6 +118,7 @@ def _look(state: WorkflowState, report: Report, check_holder: bool, outcome: Out
 def _keep(turn: Turn, state: WorkflowState, kept: list[Report], ended: list[tuple[int, int]]) -> None:
     turn.touch(state.id)
     graph = state.graph
+    was_complete = graph.is_complete
     changes = transitions.complete(graph, ended)
     _insert_results(turn, state, kept)
     for report in kept:
@@ -123,9 +126,21 @@ def _keep(turn: Turn, state: WorkflowState, kept: list[Report], ended: list[tupl
     rows = [(graph.status[graph.node(report.job_id)], None, report.job_id) for report in kept]
     turn.set_each(Job, ("status", "compute_node_id"), rows)
     save_statuses(turn, state, [*changes.ready, *changes.canceled, *changes.blocked])
+    if turn.is_heard(state.id):
+        _tell(turn, state, kept, changes, was_complete)
     again = [r.job_id for r in kept if getattr(r.found, "again", False)]
     if again and not graph.canceled:
         try_again(turn, state, again)
+
+
+def _tell(turn: Turn, state: WorkflowState, kept: list[Report], changes: Changes, was_complete: bool) -> None:
+    finished = set(state.graph.job_ids(changes.finished))
+    codes = {report.job_id: report.found.return_code for report in kept if report.job_id in finished}
+    telling.jobs_ended(turn, state, codes)
+    telling.jobs_canceled(turn, state, changes.canceled)
+    telling.jobs_ready(turn, state, changes.ready)
+    if state.graph.is_complete and not was_complete:
+        telling.workflow_event(turn, state.id, "workflow_completed", f"workflow {state.id} is complete")
 
 
 def _insert_results(turn: Turn, state: WorkflowState, reports: list[Report]) -> None:
@@ -174,6 +189,7 @@ def begin(turn: Turn, state: WorkflowState, started: Sequence[tuple[int, str]], 
         state.holders.update((job_id, holder) for job_id, _ in mine)
         rows = [(RUNNING, holder, moment, job_id) for job_id, moment in mine]
         turn.set_each(Job, ("status", "compute_node_id", "start_time"), rows)
+        telling.jobs_started(turn, state, [job_id for job_id, _ in mine], holder)
     return lost
 
 
@@ -188,6 +204,7 @@ def give_back(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> None:
         turn.set_each(Job, ("status", "compute_node_id", "start_time"), rows)
         for id in graph.job_ids(nodes):
             state.holders.pop(id, None)
+        telling.jobs_ready(turn, state, nodes)
 
 
 def try_again(turn: Turn, state: WorkflowState, job_ids: Sequence[int], origin: str | None = "retry") -> None:
@@ -204,6 +221,7 @@ def try_again(turn: Turn, state: WorkflowState, job_ids: Sequence[int], origin: 
     rows = [(READY, None, None, state.attempts[id], origin, id) for id in job_ids]
     turn.set_each(Job, ("status", "compute_node_id", "start_time", "attempt_id", "origin"), rows)
     save_statuses(turn, state, dict.fromkeys(touched))
+    telling.jobs_retried(turn, state, job_ids)
 
 
 # the single calls
@@ -325,4 +343,8 @@ def manage_status_change(turn: Turn, id: int, status: JobStatus, run_id: int) ->
     turn.set_each(Job, ("status", "compute_node_id"), [(status.number, None, id)])
     touched = (*changes.reset, *changes.ready, *changes.blocked, *changes.canceled)
     save_statuses(turn, state, dict.fromkeys(n for n in touched if n != node))
+    turn.tell(
+        state.id, "job_status_changed", job_id=id, job_name=job.name, previous_status=job.status.value,
+        status=status.value, user=turn.caller.user,
+    )  # fmt: skip
     return turn.get(Job, id)

@@ -16,11 +16,14 @@ import socket
 from typing import Any
 
 from torc_core.errors import BY_NAME, Forbidden, Invalid, Malformed, TorcError, Unavailable
+from torc_core.operations import Operation
 from torc_core.records.record import ENCODER
 from torc_core.service.api import OPERATIONS, Service
 
 PROTOCOL = 1
 MAX_FRAME = 256 * 1024 * 1024
+STREAM_BEAT_S = 15.0
+"""Seconds of silence after which a stream of events shows that it is still there."""
 _MAX_GREETING = 4096
 
 
@@ -149,6 +152,21 @@ def carry_out(service: Service, request: dict[str, Any]) -> bytes:
 
         logging.getLogger(__name__).exception("%s failed", request.get("op"))
         return encoded(wire_error(TorcError(f"{request.get('op')} failed in the owner of the database: {exc!r}")))
+
+
+def send_events(frames: Frames, service: Service, op: Operation, request: dict[str, Any]) -> None:
+    """Answer a request for a stream: ``{"answer": null}``, then ``{"events": [...]}`` until the neighbour goes.
+
+    An empty list now and then shows whether it still listens.
+    """
+    arguments = request.get("args", {})
+    stream = op.call(service, op.read_arguments(arguments if type(arguments) is dict else {}))
+    try:
+        frames.send({"answer": None})
+        while not stream.is_closed:
+            frames.send({"events": stream.take(STREAM_BEAT_S)})
+    finally:
+        stream.close()
 
 
 def wire_error(exc: TorcError) -> dict[str, Any]:

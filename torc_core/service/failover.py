@@ -12,7 +12,7 @@ from torc_core.errors import Forbidden, TorcError, Unavailable
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
-from torc_core.service.api import Service, verb_of
+from torc_core.service.api import OPERATIONS, Service, verb_of
 from torc_core.service.ownership import Ownership
 
 R = TypeVar("R", bound=Record)
@@ -119,8 +119,12 @@ class FailoverService(Service):
 
         return end
 
+    def watch_events(self, id: int, level: str = "info") -> a.EventStream:
+        """See Service; another owner's events follow those of the one that is gone."""
+        return _LastingEvents(lambda: self._carry(OPERATIONS["watch_events"], lambda s: s.watch_events(id, level)))
+
     def _follow(self, watch: _Watch) -> None:
-        from torc_core.service.remote import follow_changes
+        from torc_core.service.far import follow_changes
 
         watch.end = follow_changes(self, watch.workflow_id, watch.notify, self._closed)
 
@@ -177,6 +181,38 @@ class FailoverService(Service):
                 self._follow(watch)
                 watch.notify()
         seat.leave()
+
+
+class _LastingEvents(a.EventStream):
+    """Events of one owner after the other."""
+
+    def __init__(self, watch: Callable[[], a.EventStream]) -> None:
+        self._watch, self._stream = watch, watch()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
+        return self._stream.is_closed
+
+    def take(self, seconds: float = 0.0) -> list[a.StreamEvent]:
+        """Return what came."""
+        try:
+            return self._stream.take(seconds)
+        except Unavailable:
+            self._stream = self._watch()
+            return []
+
+    def __next__(self) -> a.StreamEvent:
+        """Wait for the next event."""
+        while True:
+            try:
+                return next(self._stream)
+            except Unavailable:
+                self._stream = self._watch()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._stream.close()
 
 
 def _outcome(seat: Seat, exc: TorcError) -> str:

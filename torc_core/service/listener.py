@@ -14,7 +14,7 @@ from pathlib import Path
 
 from torc_core.errors import Forbidden, TorcError
 from torc_core.service.api import OPERATIONS, Service
-from torc_core.service.connection import Closed, Frames, carry_out, greet, wire_error
+from torc_core.service.connection import Closed, Frames, carry_out, greet, send_events, wire_error
 from torc_core.service.folders import remove_socket, socket_path
 from torc_core.service.processes import FORK_GUARD
 
@@ -121,6 +121,9 @@ class Listener:
                 frames.send(wire_error(exc))
                 continue
             op = OPERATIONS.get(str(request.get("op")))
+            if op is not None and op.is_stream:
+                send_events(frames, service, op, request)
+                return
             connection.is_changing = op is not None and not op.is_read_only
             frames.send_body(carry_out(service, request))
             connection.is_changing = False

@@ -11,8 +11,10 @@ from torc_core.errors import Unsupported
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
+from torc_core.records.resources import Workflow
 from torc_core.service import claims, completion, creation, queries, runs, ticks, verbs  # noqa: F401  (they register)
 from torc_core.service.api import Service
+from torc_core.service.events import Subscription
 from torc_core.service.owner import Owner
 from torc_core.service.registry import HANDLERS
 from torc_core.service.turn import Caller
@@ -93,6 +95,17 @@ class LocalService(Service):
     def wait_for_change(self, id: int, version: int = 0, wait_seconds: float = 0.0) -> a.Change:
         """Wait without keeping anybody else from working."""
         return a.Change(version=self._owner.wait(id, version, wait_seconds))
+
+    def watch_events(self, id: int, level: str = "info") -> a.EventStream:
+        """Hear of what happens to a workflow."""
+        return self.subscribe(id, level)
+
+    def subscribe(
+        self, workflow_id: int, level: str = "info", notify: Callable[[], None] | None = None
+    ) -> Subscription:
+        """Return the events of a workflow; ``notify`` is called, quickly, when there are some to take."""
+        self.get(Workflow, workflow_id)
+        return self._owner.events.subscribe(workflow_id, level, notify)
 
     def ping(self) -> a.Ping:
         """Answer at once."""

@@ -6,11 +6,13 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torc_core.contracts.storage import Storage
 from torc_core.errors import Unavailable
+from torc_core.records.answers import StreamEvent
+from torc_core.service.events import Bus
 from torc_core.service.state import WorkflowState, load_state
 from torc_core.service.turn import Caller, Turn
 
@@ -35,6 +37,7 @@ class Owner:
         self._first_version = int.from_bytes(os.urandom(5), "big") + 1  # another owner's numbers mean nothing here
         self._moved = threading.Condition()
         self._listeners: dict[int, list[Callable[[], None]]] = {}
+        self.events = Bus()
         self._closed = False
 
     def read(self, work: Work, caller: Caller) -> Any:
@@ -94,12 +97,15 @@ class Owner:
             changed = set()
             for ticket in batch:
                 ticket.answer = ticket.error = None
+                ticket.told = ()
                 changed |= self._commit([ticket])
+            return changed
         except BaseException:  # interrupted: the transaction is undone, and so must be what is in memory
             self._drop(changed)
             for ticket in batch:
                 ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
             raise
+        self.events.publish(event for ticket in batch for event in ticket.told)  # in the order of transactions
         return changed
 
     def _drop(self, changed: set[int]) -> None:
@@ -115,6 +121,8 @@ class Owner:
             if turn.is_dirty:
                 raise
             ticket.error = exc
+        else:
+            ticket.told = turn.told
         finally:
             changed |= turn.changed
         for workflow_id in turn.changed:  # each piece by itself, so that its answer can tell whether others followed
@@ -184,6 +192,7 @@ class Owner:
                 self.storage.abandon()
             else:
                 self.storage.close()
+        self.events.close()
         with self._moved:
             self._moved.notify_all()
 
@@ -195,11 +204,12 @@ def _closed() -> Unavailable:
 class _Ticket:
     """One piece of work that waits for its transaction."""
 
-    __slots__ = ("answer", "caller", "error", "is_done", "work")
+    __slots__ = ("answer", "caller", "error", "is_done", "told", "work")
 
     def __init__(self, work: Work, caller: Caller) -> None:
         self.work = work
         self.caller = caller
         self.answer: Any = None
         self.error: BaseException | None = None
+        self.told: Sequence[StreamEvent] = ()
         self.is_done = False

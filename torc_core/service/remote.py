@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from torc_core.errors import TorcError, Unavailable
 from torc_core.operations import Operation, shaped
 from torc_core.records import answers as a
-from torc_core.records.record import MAX_LIMIT, Page, Record
-from torc_core.service.api import Service, verb_of
 from torc_core.service.connection import Closed, Frames, answer_of, introduce
+from torc_core.service.far import NOT_SENT, UNKNOWN, FarService
 from torc_core.service.listener import keep_alive
 from torc_core.service.processes import FORK_GUARD
 
-R = TypeVar("R", bound=Record)
-NOT_SENT = "not sent"
-UNKNOWN = "unknown"
 _CONNECT_S = 5.0
 _GREETING_S = 10.0
 _WATCH_S = 20.0
-_RETRY_S = 1.0
 
 
-class RemoteService(Service):
+class RemoteService(FarService):
     """Asks the owner. Safe to use from many threads: each call has a connection to itself while it lasts.
 
     When the connection is at fault, the error (Unavailable, or Forbidden for a wrong token) has a detail ``outcome``:
@@ -35,11 +33,11 @@ class RemoteService(Service):
 
     def __init__(self, address: str, token: str, *, user: str = "") -> None:
         """``address`` is ``unix:PATH`` or ``tcp:HOST:PORT``; ``user`` is told to the owner. Connects when needed."""
+        super().__init__()
         self.address, self._token, self._user = address, token, user
         self._idle: list[Frames] = []
         self._busy: set[Frames] = set()
         self._lock = threading.Lock()
-        self._closed = threading.Event()
         self._pid = os.getpid()
         FORK_GUARD.add(self, self._forked)
 
@@ -47,45 +45,19 @@ class RemoteService(Service):
         """Have the owner carry out ``op``."""
         return shaped(op.answer, self._ask(op.name, arguments))
 
-    def create(self, record: R, **extra: Any) -> R:
-        """See Service."""
-        return self._derived(type(record), "create", {"body": record, **extra})  # type: ignore[no-any-return]
-
-    def get(self, kind: type[R], id: int) -> R:
-        """See Service."""
-        return self._derived(kind, "get", {"id": id})  # type: ignore[no-any-return]
-
-    def find(
-        self,
-        kind: type[R],
-        workflow_id: int | None = None,
-        offset: int = 0,
-        limit: int = MAX_LIMIT,
-        sort_by: str | None = None,
-        reverse_sort: bool = False,
-        **filters: Any,
-    ) -> Page[R]:
-        """See Service."""
-        asked = {"workflow_id": workflow_id, "offset": offset, "limit": limit, "sort_by": sort_by}
-        asked |= {"reverse_sort": reverse_sort, **filters}
-        given = {name: value for name, value in asked.items() if value is not None}
-        return self._derived(kind, "find", given)  # type: ignore[no-any-return]
-
-    def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
-        """See Service."""
-        return self._derived(kind, "update", {"id": id, "body": changes})  # type: ignore[no-any-return]
-
-    def delete(self, kind: type[R], id: int) -> R:
-        """See Service."""
-        return self._derived(kind, "delete", {"id": id})  # type: ignore[no-any-return]
-
-    def delete_all(self, kind: type[Record], workflow_id: int) -> a.Deleted:
-        """See Service."""
-        return self._derived(kind, "delete_all", {"workflow_id": workflow_id})  # type: ignore[no-any-return]
-
-    def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
-        """See Service; goes on after a lost connection as soon as there is one again."""
-        return follow_changes(self, workflow_id, notify, self._closed)
+    def watch_events(self, id: int, level: str = "info") -> a.EventStream:
+        """Hear of what happens to a workflow, over a connection of its own."""
+        frames = self._borrow()
+        try:
+            frames.send({"op": "watch_events", "args": {"id": id, "level": level}})
+            answer_of(frames.receive())
+        except (OSError, Closed) as exc:
+            self._drop(frames)
+            raise self._lost("watch_events", exc, NOT_SENT) from exc
+        except BaseException:
+            self._drop(frames)
+            raise
+        return _FarEvents(frames, self._drop)
 
     def connect(self) -> None:
         """Make sure that the owner answers; raises Unavailable, Forbidden."""
@@ -100,12 +72,6 @@ class RemoteService(Service):
             self._idle.clear()
         for frames in left:
             frames.close()
-
-    def _derived(self, kind: type[Record], verb: str, arguments: dict[str, Any]) -> Any:
-        op = verb_of(kind, verb)
-        if verb == "create" and "{workflow_id}" in op.path:
-            arguments["workflow_id"] = vars(arguments["body"])["workflow_id"]
-        return self.perform(op, arguments)
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
         frames = self._borrow()
@@ -189,37 +155,57 @@ class RemoteService(Service):
         self._idle, self._busy, self._lock = [], set(), threading.Lock()
 
 
-def follow_changes(
-    service: Service, workflow_id: int, notify: Callable[[], None], closed: threading.Event
-) -> Callable[[], None]:
-    """Call ``notify`` after changes, from a thread that asks with long waits; returns what ends that.
+class _FarEvents(a.EventStream):
+    """The events that an owner sends over one connection."""
 
-    An owner that is gone counts as a change, since what it had not told is not known. A workflow that is gone is the
-    last one.
-    """
-    ended = threading.Event()
+    def __init__(self, frames: Frames, drop: Callable[[Frames], None]) -> None:
+        self._frames, self._drop = frames, drop
+        self._taken: deque[a.StreamEvent] = deque()
+        self._is_closed = False
 
-    def watch() -> None:
-        version = 0
-        while not ended.is_set() and not closed.is_set():
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
+        return self._is_closed
+
+    def take(self, seconds: float = 0.0) -> list[a.StreamEvent]:
+        """Return what came; raises Unavailable when the owner is gone."""
+        deadline = time.monotonic() + seconds
+        while not self._is_closed:
             try:
-                newer = service.wait_for_change(workflow_id, version, _WATCH_S).version
-            except Unavailable:
-                newer = 0
-                ended.wait(_RETRY_S)
-            except TorcError:
-                ended.set()
-                notify()
-                return
-            except Exception:  # noqa: BLE001  (a thread that dies would leave its runner deaf)
-                newer = 0
-                ended.wait(_RETRY_S)
-            if newer != version and not ended.is_set() and not closed.is_set():
-                notify()
-            version = newer
+                found = self._receive(max(0.0, deadline - time.monotonic()))
+            except (OSError, ValueError, Closed) as exc:
+                if self._is_closed:
+                    break
+                self.close()
+                raise Unavailable(f"the owner of the database is gone ({exc})", outcome=NOT_SENT) from exc
+            if found or found is None:
+                return found or []
+        return []
 
-    threading.Thread(target=watch, name=f"changes of workflow {workflow_id}", daemon=True).start()
-    return ended.set
+    def _receive(self, seconds: float) -> list[a.StreamEvent] | None:
+        """Return the next message's events, none for a sign of life; None when nothing came in time."""
+        sock = self._frames.socket
+        poller = select.poll()
+        poller.register(sock, select.POLLIN)
+        if not poller.poll(seconds * 1000):
+            return None
+        sock.settimeout(_GREETING_S)
+        return [a.StreamEvent.of(event) for event in self._frames.receive().get("events", ())]
+
+    def __next__(self) -> a.StreamEvent:
+        """Wait for the next event."""
+        while not self._taken:
+            if self._is_closed:
+                raise StopIteration
+            self._taken.extend(self.take(_WATCH_S))
+        return self._taken.popleft()
+
+    def close(self) -> None:
+        """Hear no more."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._drop(self._frames)
 
 
 def _connected(address: str) -> socket.socket:

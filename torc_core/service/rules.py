@@ -9,8 +9,10 @@ from typing import Any
 
 from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.record import RECORDS, Record, stored
-from torc_core.records.resources import Event, File, Job, ResourceRequirements, UserData, Workflow
+from torc_core.records.resources import ComputeNode, Event, File, Job, ResourceRequirements, UserData, Workflow
+from torc_core.service import telling
 from torc_core.service.clock import utc_text
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.status import IS_ACTIVE, JobStatus
@@ -121,7 +123,12 @@ def _link_data(
         turn.forget(job.workflow_id)
 
 
-AFTER_CREATE: dict[type[Record], Callable[..., None]] = {Workflow: _default_needs_of, UserData: _link_data}
+AFTER_CREATE: dict[type[Record], Callable[..., None]] = {
+    Workflow: _default_needs_of,
+    UserData: _link_data,
+    ComputeNode: telling.node_started,
+    ScheduledComputeNode: telling.allocation_created,
+}
 """What follows from a creation; takes what the kind takes beside the record."""
 
 
@@ -174,12 +181,14 @@ def _change_job(turn: Turn, job: Job, changes: dict[str, Any]) -> None:
         changes[name] = changes[name] or None
 
 
-def after_update(turn: Turn, new: Record) -> None:
+def after_update(turn: Turn, old: Record, new: Record) -> None:
     """Do what follows from a change."""
     if isinstance(new, Job | ResourceRequirements):
         turn.forget(new.workflow_id)
     if isinstance(new, Workflow):
         turn.forget(new.id)
+    if isinstance(old, ComputeNode) and isinstance(new, ComputeNode) and old.is_active and new.is_active is False:
+        telling.node_stopped(turn, new)
     if isinstance(new, ResourceRequirements):
         turn.event(
             new.workflow_id, category="user_action", action="update_resource_requirements", user=turn.caller.user,

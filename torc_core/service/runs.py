@@ -7,10 +7,11 @@ from typing import Any
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import order, transitions
+from torc_core.engine.transitions import Changes
 from torc_core.errors import Conflict, Invalid
 from torc_core.records.answers import BegunRun, ChangedInputs, FileTimes, Initialized, JobReset, JobsReset, ResetJobs
 from torc_core.records.resources import File, Job, Result, UserData, Workflow
-from torc_core.service import queries
+from torc_core.service import queries, telling
 from torc_core.service.api import Service
 from torc_core.service.claims import changed_inputs
 from torc_core.service.registry import handles
@@ -32,14 +33,15 @@ from torc_core.status import (
 MTIME_TOLERANCE_SECONDS = 0.01
 
 
-def change_all(turn: Turn, state: WorkflowState, decide: Callable[[], Any]) -> None:
-    """Carry out a decision about a whole workflow and write every status that it changed."""
+def change_all(turn: Turn, state: WorkflowState, decide: Callable[[], Changes]) -> Changes:
+    """Carry out a decision about a whole workflow and write every status that it changed; returns what it did."""
     turn.touch(state.id)
     before = bytes(state.graph.status)
-    decide()
+    changes = decide()
     save_all_statuses(turn, state, before)
     status, graph = state.graph.status, state.graph
     let_go(turn, state, [id for id in state.holders if status[graph.node(id)] not in (PENDING, RUNNING, CANCELED)])
+    return changes
 
 
 @handles(Service.initialize_jobs)
@@ -59,9 +61,12 @@ def initialize_jobs(
         made = sorted({i for ids in queries.data_use(turn, state).outputs.values() for i in ids})
         ephemeral = of_workflow(id, Condition("is_ephemeral", "equal", 1), *with_ids(made))
         turn.set(UserData, {"data": None}, ephemeral)  # what no job makes would be gone for ever
-    change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
+    changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
     if state.run_id > 1:
         _keep_latest_of_complete(turn, state)
+    telling.workflow_initialized(turn, state, only_uninitialized)
+    telling.jobs_canceled(turn, state, changes.canceled)
+    telling.jobs_ready(turn, state, changes.ready)
     counts = queries.counts_of(state)
     return Initialized(message=f"initialized {len(graph)} jobs", run_id=state.run_id, counts=counts)
 
@@ -100,6 +105,7 @@ def reset_workflow_status(turn: Turn, id: int, force: bool = False) -> Workflow:
     turn.event(
         id, category="user_action", action="reset_workflow_status", user=turn.caller.user, workflow_id=id, force=force
     )
+    telling.workflow_event(turn, id, "workflow_reset", f"workflow {id} was reset for run {state.run_id}", force=force)
     return turn.get(Workflow, id)
 
 
@@ -126,6 +132,8 @@ def cancel_workflow(turn: Turn, id: int) -> Workflow:
     turn.event(
         id, category="workflow_canceled", message=f"workflow {id} was canceled", workflow_id=id, run_id=state.run_id
     )
+    telling.workflow_event(turn, id, "workflow_canceled", f"workflow {id} was canceled", "warning")
+    telling.jobs_ended(turn, state, dict.fromkeys(canceled))
     return turn.get(Workflow, id)
 
 
@@ -155,7 +163,13 @@ def reset_job_status(turn: Turn, id: int, failed_only: bool = False) -> ResetJob
         id, category="user_action", action="reset_job_status", user=turn.caller.user, workflow_id=id,
         failed_only=failed_only, updated_count=count,
     )  # fmt: skip
+    _tell_reset(turn, id, count, failed_only=failed_only)
     return ResetJobs(workflow_id=id, updated_count=count, reset_type="failed_only" if failed_only else None)
+
+
+def _tell_reset(turn: Turn, id: int, count: int, **more: Any) -> None:
+    message = f"{count} jobs of workflow {id} were reset"
+    telling.workflow_event(turn, id, "jobs_reset", message, updated_count=count, **more)
 
 
 def _first_attempt_again(turn: Turn, state: WorkflowState) -> None:
@@ -181,6 +195,7 @@ def reset_jobs(turn: Turn, id: int, choice: JobReset) -> JobsReset:
     if not choice.dry_run:
         change_all(turn, state, lambda: transitions.reset(graph, chosen))
         _first_attempt_again(turn, state)
+        _tell_reset(turn, id, len(chosen) + len(below))
     return JobsReset(chosen=graph.job_ids(chosen), downstream=graph.job_ids(below))
 
 

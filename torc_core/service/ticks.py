@@ -6,6 +6,7 @@ from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
 from torc_core.records.answers import FinishedJob, JobIds, Tick, TickAnswer
 from torc_core.records.resources import ComputeNode, Job
+from torc_core.service import telling
 from torc_core.service.api import Service
 from torc_core.service.claims import launches, room_of, take
 from torc_core.service.clock import seconds_of, utc_text
@@ -81,6 +82,9 @@ def adopt_orphans(turn: Turn, id: int, compute_node_ids: list[int], fail: bool =
     if gone:
         turn.touch(id)
         where = of_workflow(id, Condition("id", "one_of", sorted(gone)), Condition("is_active", "equal", 1))
+        if turn.is_heard(id):
+            for node in turn.records(ComputeNode, where):
+                telling.node_stopped(turn, node)
         turn.set(ComputeNode, {"is_active": False, "end_time": utc_text(turn.now)}, where)
     return JobIds(job_ids=sorted(held), count=len(held))
 

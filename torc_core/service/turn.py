@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torc_core.contracts.storage import Condition, Row, Where
 from torc_core.errors import NotFound, StorageError
+from torc_core.records.answers import StreamEvent
 from torc_core.records.record import Record, loaded_fields, row_reader, stored
 from torc_core.records.resources import Event, Workflow
 from torc_core.service.clock import now_ms
@@ -28,7 +29,7 @@ class Caller(NamedTuple):
 class Turn:
     """One piece of work on the owner's storage. Writes mark it dirty: what fails after that undoes the transaction."""
 
-    __slots__ = ("_owner", "caller", "changed", "is_dirty", "now", "storage")
+    __slots__ = ("_owner", "caller", "changed", "is_dirty", "now", "storage", "told")
 
     def __init__(self, owner: Owner, caller: Caller) -> None:
         self._owner = owner
@@ -37,6 +38,7 @@ class Turn:
         self.now = now_ms()
         self.is_dirty = False
         self.changed: set[int] = set()
+        self.told: list[StreamEvent] = []
 
     # the workflow in memory
 
@@ -105,6 +107,21 @@ class Turn:
     def event(self, workflow_id: int, /, **data: Any) -> None:
         """Keep an event."""
         self.insert(Event(workflow_id=workflow_id, timestamp=self.now, data=data))
+
+    # telling
+
+    def is_heard(self, workflow_id: int, severity: str = "error") -> bool:
+        """Whether anybody listens to a workflow's events; ask before finding out what only they want to know."""
+        return self._owner.events.is_heard(workflow_id, severity)
+
+    def tell(self, workflow_id: int, event_type: str, severity: str = "info", /, **data: Any) -> None:
+        """Have listeners hear of something once this is kept; nothing when nobody listens."""
+        if self.is_heard(workflow_id, severity):
+            self.told.append(
+                StreamEvent(
+                    workflow_id=workflow_id, timestamp=self.now, event_type=event_type, severity=severity, data=data
+                )
+            )
 
     def _touch_workflow_of(self, record: Record) -> None:
         workflow_id = workflow_of(record)

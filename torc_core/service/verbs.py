@@ -95,7 +95,7 @@ def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
             turn.touch(workflow_id)
         turn.set(kind, kept, [Condition("id", "equal", id)])
         new = turn.get(kind, id)
-        rules.after_update(turn, new)
+        rules.after_update(turn, old, new)
         return new
     return old
 

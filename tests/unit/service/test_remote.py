@@ -220,7 +220,7 @@ def test_changes_are_told_until_that_is_ended(remote, service):
 
 
 def test_changes_go_on_being_told_after_the_owner_came_back(listen, service, monkeypatch):
-    monkeypatch.setattr("torc_core.service.remote._RETRY_S", 0.01)
+    monkeypatch.setattr("torc_core.service.far._RETRY_S", 0.01)
     listener = listen()
     remote = RemoteService(listener.addresses[0], TOKEN)
     told = threading.Semaphore(0)

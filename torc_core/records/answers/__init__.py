@@ -14,6 +14,7 @@ from torc_core.records.answers.claims import (
     TickAnswer,
 )
 from torc_core.records.answers.creation import CreatedJobs, CreatedWorkflow, JobList, NewWorkflow
+from torc_core.records.answers.events import EventStream, StreamEvent
 from torc_core.records.answers.relations import (
     JobDependency,
     JobFileRelationship,
@@ -48,6 +49,7 @@ __all__ = [
     "CreatedWorkflow",
     "Deleted",
     "DeletedEntities",
+    "EventStream",
     "FileTimes",
     "FinishedJob",
     "FittingJobs",
@@ -71,6 +73,7 @@ __all__ = [
     "RunningJob",
     "StartedJob",
     "StatusSummary",
+    "StreamEvent",
     "Tick",
     "TickAnswer",
     "Uninitialized",
