@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torc_core.runner.launching import Launcher
     from torc_core.runner.limits import Limits
     from torc_core.runner.output_files import Streams
+    from torc_core.runner.side import SideProcesses
 
 _RETRY_SECONDS = (0.2, 1.0)  # after a start that failed, before the next try; then the job has failed
 _MEAN_WEIGHT = 0.1  # of the latest job in the mean run time
@@ -62,9 +63,11 @@ class Jobs:
         launcher: Launcher,
         limits: Limits,
         before_start: Callable[[list[tuple[int, int]]], None],
+        side: SideProcesses,
     ) -> None:
-        """``before_start`` is told which attempts (job, attempt) are about to start."""
+        """``before_start`` is told which attempts (job, attempt) are about to start; ``side`` has what else runs."""
         self._executor = executor
+        self._side = side
         self._before_start = before_start
         self._capacity = capacity
         self._launcher = launcher
@@ -181,7 +184,8 @@ class Jobs:
         for handle, seen in ended:
             run = self.running.pop(handle, None)
             if run is None:
-                continue  # not one of ours
+                self._side.settle(handle, seen)
+                continue
             job = run.job
             self._capacity.give(job, run.gpu_ids)
             if run.is_dropped:
@@ -251,9 +255,9 @@ class Jobs:
         executor = self._executor
         if executor.wake_fd() is not None:
             ended = executor.ended()
-        elif self.running and now - asked_at >= executor.capabilities.poll_interval_seconds:
+        elif (self.running or self._side.running) and now - asked_at >= executor.capabilities.poll_interval_seconds:
             asked_at = time.monotonic()
-            seen = executor.poll(list(self.running))
+            seen = executor.poll([*self.running, *self._side.running])
             ended = [(handle, what) for handle, what in seen.items() if what.state in {"done", "lost"}]
         else:
             return asked_at

@@ -16,24 +16,27 @@ from typing import TYPE_CHECKING
 
 from torc_core.errors import StorageError, TorcError, Unavailable
 from torc_core.records.resources import ComputeNode, Workflow
+from torc_core.runner.companions import Scene, companions_of
 from torc_core.runner.jobs import Jobs
 from torc_core.runner.journal import FOLDER, Journal
 from torc_core.runner.launching import Launcher
+from torc_core.runner.leaving import Leaving
 from torc_core.runner.limits import Limits, RunnerTime
 from torc_core.runner.log import RunnerLog
 from torc_core.runner.node import capacity_of, journal_owner, node_record, offered
-from torc_core.runner.options import Counts, RunnerOptions, RunSummary
-from torc_core.runner.progress import Progress, Tally
+from torc_core.runner.options import RunnerOptions, RunSummary
 from torc_core.runner.recovery import recover
 from torc_core.runner.reporting import Reporter
-from torc_core.runner.stopping import DRAIN, END, KILL, Stop, stop_signals
-from torc_core.runner.stuck import explain
+from torc_core.runner.side import SideProcesses
+from torc_core.runner.stopping import DRAIN, END, Stop, stop_signals
 from torc_core.runner.turns import Turns
+from torc_core.runner.voice import Voice
 from torc_core.service.processes import this_machine
 from torc_core.status import JobStatus
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor
+    from torc_core.runner.companions import Companion
     from torc_core.runner.progress import Notify
     from torc_core.service.api import Service
 
@@ -59,11 +62,9 @@ class Runner:
         self._notify = notify
         self._stop = Stop()
         self._obeyed = 0
-        self._tally = Tally()
         self._asked_at = self._look_at = float("-inf")
-        self._idle_since: float | None = None
-        self._is_time_over = self._is_looked_around = False
-        self._stuck: str | None = None
+        self._is_time_over = False
+        self._companions: list[Companion] = []
 
     def request_stop(self, level: int = DRAIN) -> None:
         """Ask the run to stop, from any thread; asking again asks for more, see ``stopping``."""
@@ -86,41 +87,52 @@ class Runner:
         limits = self._limits = Limits.of(workflow.execution_config)
         launcher = Launcher(workflow, options, limits)
         _make_folder(launcher.output_files.directory)
-        here, gpus = offered(options)
-        capacity = self._capacity = capacity_of(options, here, gpus)
-        jobs = self._jobs = Jobs(self._executor, capacity, launcher, limits, self._before_start)
         seconds = options.time_limit_seconds
         self._time = None if seconds is None else RunnerTime.of(began, seconds, limits)
-        self._idle_seconds = options.idle_seconds
-        if self._idle_seconds is None:
-            self._idle_seconds = workflow.compute_node_wait_for_new_jobs_seconds
         machine = this_machine()
-        with RunnerLog(options.output_dir, machine.host, workflow.id, workflow.run_id) as self._log:
+        with RunnerLog(options.output_dir, machine.host, workflow.id, workflow.run_id) as log:
+            self._voice = Voice(log, self._notify, workflow.id)
             self._recover()
-            folder = Path(options.output_dir) / FOLDER
-            _make_folder(folder)
-            node = service.create(node_record(workflow.id, options, here, gpus))
-            journal = self._journal = Journal(
-                folder,
-                journal_owner(workflow, node.id),
-                lambda text: self._say(text, "WARN"),
-            )
-            reporter = self._reporter = Reporter(
-                service, workflow.id, workflow.run_id, node.id, options.strict_scheduler_match
-            )
-            self._turns = Turns(
-                options, jobs, capacity, reporter, journal, self._say, limits.sigterm_lead_seconds, self._time,
-                min(workflow.compute_node_min_time_for_new_jobs_seconds, (seconds or 0) / 10),
-            )  # fmt: skip
-            self._log.write(
-                "INFO", f"runner starts workflow_id={workflow.id} run_id={workflow.run_id} compute_node_id={node.id} "
-                f"pid={os.getpid()} num_cpus={here.num_cpus} memory_bytes={here.memory_bytes} num_gpus={len(gpus.ids)}",
-            )  # fmt: skip
+            node = self._set_up(launcher)
             try:
                 self._loop()
             finally:
-                journal.close(keep=not jobs.is_empty or bool(reporter.finished))
+                self._journal.close(keep=not self._jobs.is_empty or bool(self._reporter.finished))
             return self._finish(node.id, time.monotonic() - began)
+
+    def _set_up(self, launcher: Launcher) -> ComputeNode:
+        """Register this runner and make what works in it."""
+        options, service, workflow, limits = self._options, self._service, self._workflow, self._limits
+        here, gpus = offered(options)
+        capacity = self._capacity = capacity_of(options, here, gpus)
+        side = self._side = SideProcesses(self._executor)
+        jobs = self._jobs = Jobs(self._executor, capacity, launcher, limits, self._before_start, side)
+        folder = Path(options.output_dir) / FOLDER
+        _make_folder(folder)
+        node = service.create(node_record(workflow.id, options, here, gpus))
+        journal = self._journal = Journal(
+            folder, journal_owner(workflow, node.id), lambda text: self._voice.say(text, "WARN")
+        )
+        reporter = self._reporter = Reporter(
+            service, workflow.id, workflow.run_id, node.id, options.strict_scheduler_match
+        )
+        turns = self._turns = Turns(
+            options, jobs, capacity, reporter, journal, self._voice.say, limits.sigterm_lead_seconds, self._time,
+            min(workflow.compute_node_min_time_for_new_jobs_seconds, (options.time_limit_seconds or 0) / 10),
+        )  # fmt: skip
+        self._voice.know(jobs, turns)
+        self._leaving = Leaving(service, workflow, options, turns, capacity, self._time, self._voice, self._recover)
+        self._companions += companions_of(
+            Scene(
+                service, self._executor, workflow, node.id, options, limits, launcher, jobs, side, turns, self._voice,
+                self._stop.wake,
+            )
+        )  # fmt: skip
+        self._voice.log.write(
+            "INFO", f"runner starts workflow_id={workflow.id} run_id={workflow.run_id} compute_node_id={node.id} "
+            f"pid={os.getpid()} num_cpus={here.num_cpus} memory_bytes={here.memory_bytes} num_gpus={len(gpus.ids)}",
+        )  # fmt: skip
+        return node
 
     def _loop(self) -> None:
         poller = select.poll()
@@ -136,6 +148,8 @@ class Runner:
                         self._stop.drain()
         finally:
             end_listening()
+            for companion in self._companions:
+                companion.close()
 
     def _hear(self) -> None:
         if not self._turns.has_news:
@@ -151,13 +165,15 @@ class Runner:
         self._journal.try_again()
         self._asked_at = jobs.collect(now, self._asked_at)
         if jobs.trouble and not self._turns.is_closed:
-            self._say(f"{jobs.trouble}; no more jobs are started", "ERROR")
+            self._voice.say(f"{jobs.trouble}; no more jobs are started", "ERROR")
             self._turns.close()
         if jobs.given_back:
             self._reporter.released += jobs.given_back
             jobs.given_back = []
         self._look_after_others(now)
         self._obey(now)
+        for companion in self._companions:
+            companion.wake_up(now)
         jobs.start_what_fits(now)
         self._note(now)
         if self._turns.is_due(now):
@@ -177,10 +193,13 @@ class Runner:
 
     def _recover(self) -> None:
         try:
-            recover(self._service, self._executor, self._workflow, self._options.output_dir, this_machine(), self._tell)
+            recover(
+                self._service, self._executor, self._workflow, self._options.output_dir, this_machine(),
+                self._voice.tell,
+            )  # fmt: skip
         except TorcError as exc:
             if not isinstance(exc, Unavailable):  # when the service is away, turns deal with that
-                self._say(f"cannot take over from runners that are gone: {exc}", "WARN")
+                self._voice.say(f"cannot take over from runners that are gone: {exc}", "WARN")
 
     def _note(self, now: float) -> None:
         """Write down, count and tell what this wake-up brought."""
@@ -193,43 +212,45 @@ class Runner:
         self._turns.note(now, bool(starts))
         reporter.started += jobs.start_reports
         reporter.finished += finished
-        for job, result in ends:
-            self._tally.add(job, result.status)
-            if result.return_code != 0:
-                self._log.write(
-                    "WARN", f"job {result.status} name={job.name!r} workflow_id={self._workflow_id} job_id={job.id} "
-                    f"attempt_id={job.attempt_id} return_code={result.return_code} reason={result.reason!r}",
-                )  # fmt: skip
         jobs.new_starts, jobs.new_ends, jobs.start_reports, jobs.journal_starts = [], [], [], []
-        if self._notify is not None:
-            self._show(Progress(self._counts(), starts, ends))
+        for companion in self._companions:
+            companion.note(starts, ends)
+        self._voice.progress(starts, ends)
 
     def _obey(self, now: float) -> None:
         """Do what signals and the clock ask for."""
-        jobs, lead = self._jobs, self._limits.sigterm_lead_seconds
+        jobs = self._jobs
         if self._stop.level > self._obeyed:
             self._obeyed = level = self._stop.level
             self._turns.close()
-            reason, count = f"the runner was stopped ({self._stop.cause})", len(jobs.running)
+            lead, count = self._limits.sigterm_lead_seconds, len(jobs.running)
             if level == DRAIN:
-                self._tell(f"stopping when the {count} running jobs have ended; once more to end them now")
+                self._voice.tell(f"stopping when the {count} running jobs have ended; once more to end them now")
             elif level == END:
-                self._tell(f"ending {count} running jobs, {lead:g} s for those that support it; once more to kill them")
-                jobs.end_all(JobStatus.TERMINATED, reason, lead)
-            elif level == KILL:
-                self._tell(f"killing {count} running jobs")
-                jobs.end_all(JobStatus.TERMINATED, reason, 0.0)
+                gentle = f"{lead:g} s for those that support it"
+                self._voice.tell(f"ending {count} running jobs, {gentle}; once more to kill them")
+            else:
+                self._voice.tell(f"killing {count} running jobs")
+            if level >= END:
+                reason = f"the runner was stopped ({self._stop.cause})"
+                jobs.end_all(JobStatus.TERMINATED, reason, lead if level == END else 0.0)
+            self._stop_companions(level)
         if self._time is not None and not self._is_time_over and now >= self._time.stop_at:
             self._is_time_over = True
-            self._tell("the time of this runner is over: running jobs are ended")
+            self._voice.tell("the time of this runner is over: running jobs are ended")
             self._turns.close()
             jobs.end_all(JobStatus.TERMINATED, "the time of the runner was over", self._time.grace_seconds)
+            self._stop_companions(END)
         self._turns.give_back_stale(now)
+
+    def _stop_companions(self, level: int) -> None:
+        for companion in self._companions:
+            companion.stop(level)
 
     def _is_over(self, now: float) -> bool:
         turns, reporter = self._turns, self._reporter
-        if not self._jobs.is_empty:
-            self._idle_since = None
+        if not self._jobs.is_empty or any(companion.is_busy for companion in self._companions):
+            self._leaving.has_work()
             return False
         if turns.error is not None:
             return True
@@ -243,72 +264,13 @@ class Runner:
             patience = 60 * self._workflow.compute_node_wait_for_healthy_database_minutes
             return self._stop.level >= END or now - reporter.away_since >= patience
         if reporter.has_news:
-            self._idle_since = None
+            self._leaving.has_work()
             return False
         if not turns.claims(now):
             return True
         if turns.is_complete and not self._workflow.compute_node_ignore_workflow_completion:
             return True
-        return self._is_idle_long_enough(now)
-
-    def _is_idle_long_enough(self, now: float) -> bool:
-        if self._idle_since is None:
-            self._idle_since = now
-            self._is_looked_around = False
-            self._recover()  # a runner that has just died may have held what this one could do
-            self._turns.has_news = True
-            return False
-        if not self._is_looked_around:
-            self._is_looked_around = True
-            self._look_whether_stuck(now)
-            if self._is_alone():
-                self._stuck = self._stuck or self._why_blocked()
-                self._tell(f"leaving: nothing more can run here, and nobody else is at work; {self._left()}")
-                return True
-        idle = self._idle_seconds
-        if not idle or now - self._idle_since < idle:
-            return False
-        if self._options.persistent and self._turns.unfinished:
-            return False
-        if not self._turns.is_complete:
-            self._tell(f"leaving after {idle:g} s without work; {self._left()}")
-        return True
-
-    def _why_blocked(self) -> str | None:
-        """Say what the jobs that are left wait for when none of them is ready."""
-        counts = self._service.get_workflow_status(self._workflow_id).jobs_by_status
-        behind = [f"{counts[name]} {name.replace('_', ' ')}" for name in ("disabled", "pending_failed") if counts[name]]
-        if self._turns.ready or not counts["blocked"] or not behind:
-            return None
-        return f"{counts['blocked']} blocked behind jobs that do not end ({', '.join(behind)})"
-
-    def _left(self) -> str:
-        count = self._turns.unfinished
-        return f"{count} job{'s have' if count != 1 else ' has'} not ended"
-
-    def _is_alone(self) -> bool:
-        """Whether no other runner could free jobs for this one; who says how long to wait is waited for anyway."""
-        options, workflow = self._options, self._workflow
-        usual = Workflow.FIELDS["compute_node_wait_for_new_jobs_seconds"].default
-        if options.persistent or options.idle_seconds is not None or self._turns.is_complete:
-            return False
-        if workflow.compute_node_wait_for_new_jobs_seconds != usual:
-            return False
-        self._recover()  # a runner that has just died is none, and its jobs can be run here
-        summary = self._service.get_workflow_status(self._workflow_id)
-        if summary.jobs_by_status["ready"] > self._turns.ready:
-            self._turns.has_news = True
-            return False
-        return summary.active_compute_nodes <= 1
-
-    def _look_whether_stuck(self, now: float) -> None:
-        """Find out why ready jobs are not given to a runner on which nothing runs."""
-        self._stuck = None
-        if self._turns.ready:
-            left = None if self._time is None else self._time.end_at - now
-            self._stuck = explain(self._service, self._workflow_id, self._capacity, self._options, left)
-        if self._stuck:
-            self._say(f"{self._turns.ready} ready jobs, but none can run here: {self._stuck}", "WARN")
+        return self._leaving.is_due(now)
 
     def _patience_ms(self) -> int:
         """Return how long to sleep at most when nothing happens."""
@@ -319,36 +281,15 @@ class Runner:
             self._executor.deadline(),
             jobs.next_retry(),
             None if self._time is None or self._is_time_over else self._time.stop_at,
-            None if self._idle_since is None or not self._idle_seconds else self._idle_since + self._idle_seconds,
+            self._leaving.next_at(),
+            *(companion.next_at() for companion in self._companions),
         ]
-        if jobs.running and self._executor.wake_fd() is None:
+        if (jobs.running or self._side.running) and self._executor.wake_fd() is None:
             times.append(self._asked_at + self._executor.capabilities.poll_interval_seconds)
         return max(0, int((min(t for t in times if t is not None) - now) * 1000) + 1)
 
-    def _counts(self) -> Counts:
-        return self._tally.counts(len(self._jobs.running), self._turns.ready, self._turns.unfinished)
-
-    def _tell(self, text: str) -> None:
-        self._say(text, "INFO")
-
-    def _say(self, text: str, level: str) -> None:
-        self._log.write(level, text)
-        if self._notify is not None:
-            counts = self._counts() if hasattr(self, "_turns") else Counts()  # while taking over there are none yet
-            self._show(Progress(counts, [], [], text))
-
-    def _show(self, progress: Progress) -> None:
-        """Tell whoever shows progress; jobs do not suffer when that cannot be shown any more."""
-        if self._notify is None:
-            return
-        try:
-            self._notify(progress)
-        except Exception as exc:  # noqa: BLE001
-            self._notify = None
-            self._log.write("WARN", f"progress is not shown any more: {exc}")
-
     def _has_failures(self) -> bool:
-        return self._tally.has_failures or self._turns.is_canceled
+        return self._voice.tally.has_failures or self._turns.is_canceled
 
     def _finish(self, node_id: int, seconds: float) -> RunSummary:
         """Sign off and sum up."""
@@ -358,23 +299,24 @@ class Runner:
         try:
             self._service.update(ComputeNode, node_id, {"is_active": False, "duration_seconds": round(seconds, 3)})
         except TorcError as exc:
-            self._say(f"the service does not hear that this runner ends: {exc}", "WARN")
+            self._voice.say(f"the service does not hear that this runner ends: {exc}", "WARN")
         if turns.error is not None:
             raise turns.error
         if self._jobs.trouble:
             raise TorcError(self._jobs.trouble, hint=f"Mend that, then go on with: torc run {self._workflow_id}")
         interrupted = self._stop.cause if self._stop.level else None
-        stuck = self._stuck if not interrupted and not turns.is_complete else None
+        stuck = self._leaving.stuck if not interrupted and not turns.is_complete else None
         code = 0
         if interrupted and not turns.is_complete:
             code = 128 + signal.Signals[interrupted] if interrupted in signal.Signals.__members__ else 1
         elif unreported or stuck or (self._options.fail_on_job_failure and self._has_failures()):
             code = 1
         summary = RunSummary(
-            self._workflow_id, self._workflow.run_id, node_id, self._counts(), seconds, self._tally.failed_names(),
+            self._workflow_id, self._workflow.run_id, node_id, self._voice.counts(), seconds,
+            self._voice.tally.failed_names(),
             turns.is_complete, turns.is_canceled, interrupted, stuck, unreported, code,
         )  # fmt: skip
-        self._log.write("INFO", f"runner ends {summary.counts} exit_code={code}")
+        self._voice.log.write("INFO", f"runner ends {summary.counts} exit_code={code}")
         return summary
 
 
