@@ -10,11 +10,16 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from torc_core.engine.lanes import Lane
 from torc_core.engine.ready import ReadyQueue
-from torc_core.status import BLOCKED, CANCELED, COMPLETED, IS_BAD, IS_COMPLETE, IS_OVER, READY
+from torc_core.status import BLOCKED, CANCELED, COMPLETED, IS_BAD, IS_COMPLETE, IS_OVER, READY, UNINITIALIZED
+
+if TYPE_CHECKING:
+    from torc_core.engine.changes import Changes
 
 CANCEL_ON_FAILURE = 1
 GATE = 2
@@ -26,12 +31,14 @@ class WorkflowGraph:
 
     ``remaining[n]`` is the number of dependencies of n that are not complete, ``bad[n]`` the number that ended badly.
     Both are counts, not marks, so that a reset undoes exactly what a completion did. Nodes of jobs come first, in
-    ascending order of their ids; gates follow, with id 0.
+    ascending order of their ids; gates follow, with id 0; then jobs that were added later, whose ids are higher.
+    ``log``, when it is a list, gets every ``Changes`` of the graph.
     """
 
     __slots__ = (
-        "_dependents", "_first", "_first_ids", "_first_nodes", "_reverse", "bad", "canceled", "degrees", "flags", "ids",
-        "job_count", "lanes", "ready", "remaining", "status", "unfinished",
+        "_dependents", "_first", "_first_ids", "_first_nodes", "_gates", "_last", "_reverse", "_room", "_spans", "bad",
+        "canceled", "degrees", "flags", "ids", "job_count", "lanes", "log", "ready", "remaining", "status",
+        "unfinished",
     )  # fmt: skip
 
     def __init__(
@@ -47,13 +54,18 @@ class WorkflowGraph:
         self.lanes = array("i", bytes(4 * nodes))
         self.ready = ReadyQueue(self.status, self.lanes)
         self._number(lane_of)
-        self._first, self._dependents = first, dependents
+        # Row n is dependents[first[n]:last[n]]. A row that grows moves to the end, with room for more.
+        self._first, self._last, self._dependents = first[:-1], first[1:], dependents
+        self._room: dict[int, int] = {}  # where the room of a row that has moved ends
+        self._spans = [(0, self.job_count)]  # where jobs are
+        self._gates = range(self.job_count, nodes)
+        self.log: list[Changes] | None = None
         self.degrees = _degrees(nodes, dependents)
         self.remaining = array("i", self.degrees)
         self.bad = array("i", bytes(4 * nodes))
         self.unfinished = self.job_count
         self.canceled = False
-        self._reverse: tuple[array[int], array[int]] | None = None
+        self._reverse: tuple[array[int], array[int], array[int]] | None = None
         self._first_ids, self._first_nodes = _runs(ids)
 
     def __len__(self) -> int:
@@ -76,13 +88,17 @@ class WorkflowGraph:
         run = bisect_right(self._first_ids, job_id) - 1
         if run >= 0:
             node = self._first_nodes[run] + job_id - self._first_ids[run]
-            if node < self.job_count and self.ids[node] == job_id:
+            if node < len(self.ids) and self.ids[node] == job_id:
                 return node
         raise KeyError(job_id)
 
     def nodes(self, job_ids: Iterable[int]) -> list[int]:
         """Return the nodes of jobs; raises KeyError."""
         return [self.node(job_id) for job_id in job_ids]
+
+    def jobs(self) -> Iterator[int]:
+        """Return the nodes of all jobs, ascending."""
+        return chain.from_iterable(range(start, end) for start, end in self._spans)
 
     def job_ids(self, nodes: Iterable[int]) -> list[int]:
         """Return the ids of jobs."""
@@ -107,22 +123,31 @@ class WorkflowGraph:
 
     def counts(self) -> list[int]:
         """Return the number of jobs in each status."""
-        jobs = self.status[: self.job_count]
-        return [jobs.count(status) for status in range(STATUSES)]
+        status = self.status
+        return [sum(status.count(value, start, end) for start, end in self._spans) for value in range(STATUSES)]
 
     def find(self, *statuses: int) -> list[int]:
         """Return the jobs' nodes having one of ``statuses``, ascending."""
-        return [match.start() for match in _any_of(statuses).finditer(self.status, 0, self.job_count)]
+        pattern, status = _any_of(statuses), self.status
+        return [match.start() for start, end in self._spans for match in pattern.finditer(status, start, end)]
+
+    def clear_statuses(self) -> None:
+        """Make every job uninitialized; ``recount`` has to follow."""
+        for start, end in self._spans:
+            self.status[start:end] = bytes([UNINITIALIZED]) * (end - start)
 
     # edges
 
-    def rows(self) -> tuple[array[int], array[int]]:
-        """Return the rows of dependents, for loops that cannot afford a call per node."""
-        return self._first, self._dependents
+    def rows(self) -> tuple[array[int], array[int], array[int]]:
+        """Return the rows of dependents, for loops that cannot afford a call per node.
+
+        These are the starts of rows, their ends, and what the rows are in.
+        """
+        return self._first, self._last, self._dependents
 
     def job_dependents(self, node: int) -> list[int]:
         """Return the jobs that wait for a job, directly or through a gate, ascending."""
-        return self._through_gates(node, self._first, self._dependents)
+        return self._through_gates(node, *self.rows())
 
     def dependencies(self, node: int) -> list[int]:
         """Return the jobs that a job waits for, directly or through a gate, ascending."""
@@ -130,42 +155,97 @@ class WorkflowGraph:
 
     def direct_dependencies(self, node: int) -> Sequence[int]:
         """Return the nodes, gates too, that ``node`` waits for directly."""
-        first, rows = self._reversed_rows()
-        return rows[first[node] : first[node + 1]]
+        first, last, rows = self._reversed_rows()
+        return rows[first[node] : last[node]]
 
-    def _reversed_rows(self) -> tuple[array[int], array[int]]:
+    def _reversed_rows(self) -> tuple[array[int], array[int], array[int]]:
         if self._reverse is None:
-            self._reverse = _reversed(self._first, self._dependents, self.degrees)
+            self._reverse = _reversed(*self.rows(), self.degrees)
         return self._reverse
 
-    def _through_gates(self, node: int, first: array[int], rows: array[int]) -> list[int]:
+    def _through_gates(self, node: int, first: array[int], last: array[int], rows: array[int]) -> list[int]:
         found: set[int] = set()
-        for other in rows[first[node] : first[node + 1]]:
+        for other in rows[first[node] : last[node]]:
             if self.flags[other] & GATE:
-                found.update(rows[first[other] : first[other + 1]])
+                found.update(rows[first[other] : last[other]])
             else:
                 found.add(other)
         found.discard(node)
         return sorted(found)
 
+    # additions
+
+    def add_jobs(self, job_ids: Sequence[int], flags: bytes, lanes: Sequence[Lane]) -> range:
+        """Add uninitialized jobs, with ids above all others and ascending, that wait for nothing yet."""
+        start, count = len(self.status), len(job_ids)
+        self.status += bytes(count)
+        self.flags += flags
+        self.ids.extend(job_ids)
+        self.lanes.extend(map(self.ready.lane_number, lanes))
+        nothing = bytes(4 * count)
+        for column in (self.degrees, self.remaining, self.bad):
+            column.frombytes(nothing)
+        for ends in (self._first, self._last):
+            ends.frombytes(bytes(8 * count))
+        first_ids, first_nodes = _runs(array("q", job_ids))
+        self._first_ids += first_ids
+        self._first_nodes += [start + node for node in first_nodes]
+        if self._spans[-1][1] == start:
+            self._spans[-1] = (self._spans[-1][0], start + count)
+        else:
+            self._spans.append((start, start + count))
+        self.job_count += count
+        self.unfinished += count
+        self._reverse = None
+        return range(start, start + count)
+
+    def add_edge(self, before: int, after: int) -> None:
+        """Have ``after`` wait for ``before``; whoever adds it settles what follows."""
+        last, dependents = self._last, self._dependents
+        end = last[before]
+        if end == self._room.get(before, end):
+            self._move(before)
+            end = last[before]
+        dependents[end] = after
+        last[before] = end + 1
+        self.degrees[after] += 1
+        if IS_COMPLETE[self.status[before]]:
+            self.bad[after] += IS_BAD[self.status[before]]
+        else:
+            self.remaining[after] += 1
+        self._reverse = None
+
+    def _move(self, node: int) -> None:
+        """Give a row room to grow to twice its size."""
+        dependents = self._dependents
+        row = dependents[self._first[node] : self._last[node]]
+        start = self._first[node] = len(dependents)
+        dependents.extend(row)
+        self._last[node] = start + len(row)
+        dependents.frombytes(bytes(4 * max(4, len(row))))
+        self._room[node] = len(dependents)
+
     # counts that follow from statuses and edges
 
     def restore(self, statuses: bytes | bytearray) -> None:
         """Take over the statuses of all jobs; gates, counts and the ready queue follow from them."""
-        self.status[: self.job_count] = statuses
+        taken = 0
+        for start, end in self._spans:
+            self.status[start:end] = statuses[taken : taken + end - start]
+            taken += end - start
         self.recount()
 
     def recount(self) -> None:
         """Derive gates, counts and the ready queue from the statuses of jobs and the edges."""
-        status, first, dependents = self.status, self._first, self._dependents
+        status, (first, last, dependents) = self.status, self.rows()
         remaining = self.remaining = array("i", self.degrees)
         bad = self.bad = array("i", bytes(4 * len(status)))
         ended = self.find(*(value for value in range(STATUSES) if IS_COMPLETE[value]))
-        for node in range(self.job_count, len(status)):
+        for node in self._gates:
             status[node] = BLOCKED
         for node in ended:  # grows by the gates that end
             is_bad = IS_BAD[status[node]]
-            for dependent in dependents[first[node] : first[node + 1]]:
+            for dependent in dependents[first[node] : last[node]]:
                 remaining[dependent] -= 1
                 bad[dependent] += is_bad
                 if not remaining[dependent] and self.flags[dependent] & GATE:
@@ -199,7 +279,9 @@ def _runs(ids: array[int]) -> tuple[list[int], list[int]]:
     return [ids[node] for node in starts], starts
 
 
-def _reversed(first: array[int], rows: array[int], degrees: array[int]) -> tuple[array[int], array[int]]:
+def _reversed(
+    first: array[int], last: array[int], rows: array[int], degrees: array[int]
+) -> tuple[array[int], array[int], array[int]]:
     """Return rows of dependencies from rows of dependents."""
     starts = array("q", [0])
     total = 0
@@ -209,7 +291,7 @@ def _reversed(first: array[int], rows: array[int], degrees: array[int]) -> tuple
     turned = array("i", bytes(4 * total))
     cursor = starts[:-1]
     for node in range(len(degrees)):
-        for dependent in rows[first[node] : first[node + 1]]:
+        for dependent in rows[first[node] : last[node]]:
             turned[cursor[dependent]] = node
             cursor[dependent] += 1
-    return starts, turned
+    return starts[:-1], starts[1:], turned

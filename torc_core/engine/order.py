@@ -26,10 +26,10 @@ def find_cycle(graph: WorkflowGraph) -> list[int] | None:
 def _left_over(graph: WorkflowGraph) -> list[int]:
     """Return the nodes that never come free: those in cycles and behind them; linear."""
     degrees = graph.degrees[:]
-    first, dependents = graph.rows()
+    first, last, dependents = graph.rows()
     free = [node for node, degree in enumerate(degrees) if not degree]
     for node in free:  # grows
-        for dependent in dependents[first[node] : first[node + 1]]:
+        for dependent in dependents[first[node] : last[node]]:
             degrees[dependent] -= 1
             if not degrees[dependent]:
                 free.append(dependent)

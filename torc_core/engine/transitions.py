@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from torc_core.engine.changes import Changes
 from torc_core.engine.graph import CANCEL_ON_FAILURE, GATE, WorkflowGraph
-from torc_core.engine.lanes import Room
+from torc_core.engine.lanes import Lane, Room
 from torc_core.status import (
     BLOCKED,
     CANCELED,
@@ -31,27 +32,15 @@ from torc_core.status import (
     UNINITIALIZED,
 )
 
-
-class Changes:
-    """Jobs (nodes) by what became of them, each list in the order of decision."""
-
-    __slots__ = ("blocked", "canceled", "claimed", "finished", "ready", "reset", "started")
-
-    def __init__(self) -> None:
-        self.claimed: list[int] = []
-        self.started: list[int] = []
-        self.finished: list[int] = []
-        self.ready: list[int] = []
-        self.blocked: list[int] = []
-        self.canceled: list[int] = []
-        self.reset: list[int] = []
+_STAYING = (DISABLED, PENDING, RUNNING)
+"""What no reset of others goes through."""
 
 
 def claim(graph: WorkflowGraph, limit: int, room: Room | None = None, labels: frozenset[str] = frozenset()) -> Changes:
     """Give out up to ``limit`` ready jobs: those that fit ``room`` together, or without one the first by priority and
     id, to a runner with ``labels``.
     """
-    changes = Changes()
+    changes = Changes(graph)
     if graph.canceled or limit <= 0:
         return changes
     ready = graph.ready
@@ -63,7 +52,7 @@ def claim(graph: WorkflowGraph, limit: int, room: Room | None = None, labels: fr
 
 def start(graph: WorkflowGraph, nodes: Iterable[int]) -> Changes:
     """Jobs that are pending have been started; others are left alone."""
-    changes = Changes()
+    changes = Changes(graph)
     for node in nodes:
         if graph.status[node] == PENDING:
             graph.status[node] = RUNNING
@@ -73,7 +62,7 @@ def start(graph: WorkflowGraph, nodes: Iterable[int]) -> Changes:
 
 def release(graph: WorkflowGraph, nodes: Iterable[int]) -> Changes:
     """Jobs that are held become ready again; others are left alone."""
-    changes = Changes()
+    changes = Changes(graph)
     for node in nodes:
         if IS_ACTIVE[graph.status[node]]:
             graph.status[node] = READY
@@ -87,7 +76,7 @@ def complete(graph: WorkflowGraph, reports: Iterable[tuple[int, int]]) -> Change
 
     What is reported as ``pending_failed`` has not ended: nothing moves on.
     """
-    changes = Changes()
+    changes = Changes(graph)
     status = graph.status
     ended = []
     for node, final in reports:
@@ -108,7 +97,7 @@ def complete(graph: WorkflowGraph, reports: Iterable[tuple[int, int]]) -> Change
 def cancel_all(graph: WorkflowGraph) -> Changes:
     """Cancel the workflow: what is held is canceled, what waits stays as it is, nothing is given out any more."""
     graph.canceled = True
-    changes = Changes()
+    changes = Changes(graph)
     changes.canceled = graph.find(PENDING, RUNNING)
     for node in changes.canceled:
         graph.status[node] = CANCELED
@@ -119,7 +108,7 @@ def cancel_all(graph: WorkflowGraph) -> Changes:
 
 def retry(graph: WorkflowGraph, node: int) -> Changes:
     """Make one job ready again; what moved on because it had ended waits for it again, unless it is held or over."""
-    changes = Changes()
+    changes = Changes(graph)
     before = graph.status[node]
     if before == READY:
         return changes
@@ -138,11 +127,12 @@ def set_status(graph: WorkflowGraph, node: int, status: int) -> Changes:
     When it was complete, direct dependents that have completed or failed become uninitialized if the job does; else
     only what has not started waits again.
     """
-    changes = Changes()
+    changes = Changes(graph)
     before = graph.status[node]
     if before == READY:
         graph.ready.forget(node)
     graph.status[node] = status
+    changes.given.append(node)
     graph.unfinished += IS_OVER[before] - IS_OVER[status]
     if IS_COMPLETE[before]:
         _take_back(graph, node, before, changes)
@@ -162,13 +152,13 @@ def set_status(graph: WorkflowGraph, node: int, status: int) -> Changes:
 def downstream(graph: WorkflowGraph, nodes: Iterable[int]) -> list[int]:
     """Return the jobs that wait for ``nodes``, directly or not, without the disabled and those held by runners."""
     seeds = list(nodes)
-    first, dependents = graph.rows()
+    first, last, dependents = graph.rows()
     seen = bytearray(len(graph.status))
     reached: list[int] = []
     queue = list(seeds)
     for node in queue:  # grows
-        for dependent in dependents[first[node] : first[node + 1]]:
-            if not seen[dependent] and graph.status[dependent] not in (DISABLED, PENDING, RUNNING):
+        for dependent in dependents[first[node] : last[node]]:
+            if not seen[dependent] and graph.status[dependent] not in _STAYING:
                 seen[dependent] = 1
                 queue.append(dependent)
                 if not graph.flags[dependent] & GATE:
@@ -176,12 +166,32 @@ def downstream(graph: WorkflowGraph, nodes: Iterable[int]) -> list[int]:
     return sorted(reached)
 
 
+def causes(graph: WorkflowGraph, nodes: Iterable[int]) -> dict[int, int]:
+    """Return what is ``downstream`` of ``nodes``, each job with one that it waits for and that is one of them too."""
+    seeds = list(nodes)
+    first, last, dependents = graph.rows()
+    found: dict[int, int] = {}
+    seen = bytearray(len(graph.status))
+    for node in seeds:
+        seen[node] = 1
+    queue = [(node, node) for node in seeds]
+    for node, cause in queue:  # grows
+        for dependent in dependents[first[node] : last[node]]:
+            if not seen[dependent] and graph.status[dependent] not in _STAYING:
+                seen[dependent] = 1
+                is_gate = graph.flags[dependent] & GATE
+                queue.append((dependent, cause if is_gate else dependent))
+                if not is_gate:
+                    found[dependent] = cause
+    return found
+
+
 def reset(graph: WorkflowGraph, nodes: Iterable[int], *, only_these: bool = False) -> Changes:
     """Make jobs uninitialized and, unless only these, everything downstream but disabled and held jobs."""
     seeds = dict.fromkeys(nodes)
     if not only_these:
         seeds |= dict.fromkeys(downstream(graph, seeds))
-    changes = Changes()
+    changes = Changes(graph)
     changes.reset = [node for node in seeds if graph.status[node] != UNINITIALIZED]
     for node in changes.reset:
         graph.status[node] = UNINITIALIZED
@@ -196,9 +206,9 @@ def reset_failed(graph: WorkflowGraph) -> Changes:
 
 def reset_all(graph: WorkflowGraph) -> Changes:
     """Make every job uninitialized, disabled ones too."""
-    changes = Changes()
-    changes.reset = [node for node in range(len(graph)) if graph.status[node] != UNINITIALIZED]
-    graph.status[: len(graph)] = bytes(len(graph))
+    changes = Changes(graph)
+    changes.reset = [node for node in graph.jobs() if graph.status[node] != UNINITIALIZED]
+    graph.clear_statuses()
     graph.recount()
     return changes
 
@@ -215,9 +225,9 @@ def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Change
         changes = reset(graph, seeds)
         again = [*graph.find(UNINITIALIZED), *_held_by_nothing(graph)]
     else:
-        changes = Changes()
+        changes = Changes(graph)
         kept = graph.find(DISABLED)
-        graph.status[: len(graph)] = bytes(len(graph))
+        graph.clear_statuses()
         for node in kept:
             graph.status[node] = DISABLED
         graph.recount()
@@ -226,9 +236,28 @@ def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Change
     return changes
 
 
+def add(
+    graph: WorkflowGraph,
+    job_ids: Sequence[int],
+    flags: bytes,
+    lanes: Sequence[Lane],
+    edges: Iterable[tuple[int, int]],
+) -> Changes:
+    """Add jobs to a workflow that runs; ``edges`` are pairs of job ids, of which the first has to end before the other.
+
+    The new ones become blocked, ready or canceled. What waits for a new one must not have started.
+    """
+    changes = Changes(graph)
+    nodes = graph.add_jobs(job_ids, flags, lanes)
+    for before, after in edges:
+        graph.add_edge(graph.node(before), graph.node(after))
+    _settle(graph, nodes, changes)
+    return changes
+
+
 def settle_freed(graph: WorkflowGraph) -> Changes:
     """Settle blocked jobs that nothing holds back any more, as after jobs before them were deleted."""
-    changes = Changes()
+    changes = Changes(graph)
     _settle(graph, _held_by_nothing(graph), changes)
     return changes
 
@@ -263,13 +292,13 @@ def _settle(graph: WorkflowGraph, nodes: Sequence[int], changes: Changes) -> Non
 def _settle_after(graph: WorkflowGraph, ended: list[int], changes: Changes) -> None:
     """Settle what waited for ``ended``, breadth first; a node is decided once, when its last dependency has ended."""
     status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
-    first, dependents = graph.rows()
+    first, last, dependents = graph.rows()
     ready: list[int] = []
     canceled: list[int] = []
     queue = list(ended)
     for node in queue:  # grows
         is_bad = IS_BAD[status[node]]
-        for dependent in dependents[first[node] : first[node + 1]]:
+        for dependent in dependents[first[node] : last[node]]:
             left = remaining[dependent] = remaining[dependent] - 1
             if is_bad:
                 bad[dependent] += 1
@@ -294,11 +323,11 @@ def _settle_after(graph: WorkflowGraph, ended: list[int], changes: Changes) -> N
 def _note_ended(graph: WorkflowGraph, ended: Sequence[int]) -> None:
     """Count ended jobs where they are waited for, without settling anything but gates."""
     status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
-    first, dependents = graph.rows()
+    first, last, dependents = graph.rows()
     queue = list(ended)
     for node in queue:  # grows
         is_bad = IS_BAD[status[node]]
-        for dependent in dependents[first[node] : first[node + 1]]:
+        for dependent in dependents[first[node] : last[node]]:
             remaining[dependent] -= 1
             bad[dependent] += is_bad
             if not remaining[dependent] and flags[dependent] & GATE:
@@ -313,11 +342,11 @@ def _take_back(graph: WorkflowGraph, node: int, before: int, changes: Changes) -
     What is held, completed or failed on its own stays.
     """
     status, remaining, bad, flags = graph.status, graph.remaining, graph.bad, graph.flags
-    first, dependents = graph.rows()
+    first, last, dependents = graph.rows()
     queue = [(node, before)]
     for undone, was in queue:  # grows
         was_bad = IS_BAD[was]
-        for dependent in dependents[first[undone] : first[undone + 1]]:
+        for dependent in dependents[first[undone] : last[undone]]:
             had_bad, was_settled = bad[dependent], not remaining[dependent]
             remaining[dependent] += 1
             bad[dependent] -= was_bad

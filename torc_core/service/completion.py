@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import transitions
-from torc_core.engine.transitions import Changes
+from torc_core.engine.changes import Changes
 from torc_core.errors import Invalid
 from torc_core.records.answers import CompletionAnswers, Completions, FinishedJob
 from torc_core.records.resources import File, Job, Result

@@ -7,7 +7,7 @@ from typing import Any
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import order, transitions
-from torc_core.engine.transitions import Changes
+from torc_core.engine.changes import Changes
 from torc_core.errors import Conflict, Invalid
 from torc_core.records.answers import BegunRun, ChangedInputs, FileTimes, Initialized, JobReset, JobsReset, ResetJobs
 from torc_core.records.resources import File, Job, Result, UserData, Workflow

@@ -42,7 +42,11 @@ class Model:
     def __init__(self, jobs: list[ModelJob]) -> None:
         self.jobs = jobs
         self.is_canceled = False
-        self.needs = [
+        self.needs = self._needs()
+
+    def _needs(self) -> list[set[int]]:
+        jobs = self.jobs
+        return [
             {
                 other
                 for other in range(len(jobs))
@@ -50,6 +54,19 @@ class Model:
             }
             for number, job in enumerate(jobs)
         ]
+
+    def add(self, job: ModelJob) -> None:
+        self.jobs.append(job)
+        self.needs = self._needs()
+        job.status = BLOCKED
+        if self._decide(len(self.jobs) - 1):
+            self._settle_after([len(self.jobs) - 1])
+
+    def upstream(self, numbers: set[int]) -> set[int]:
+        found = set(numbers)
+        while more := {other for number in found for other in self.needs[number]} - found:
+            found |= more
+        return found
 
     def having(self, *statuses: int) -> list[int]:
         return [number for number, job in enumerate(self.jobs) if job.status in statuses]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -70,6 +71,12 @@ def graph_of(model: Model, statuses: bytes) -> WorkflowGraph:
     )
 
 
+def _settled(graph: WorkflowGraph, node: int) -> tuple[bool, bool]:
+    """Return whether all dependencies have ended, and then whether one of them badly; gates do not change that."""
+    is_free = not graph.remaining[node]
+    return is_free, is_free and graph.bad[node] > 0
+
+
 class EngineAndModel(RuleBasedStateMachine):
     """Both sides, driven alike."""
 
@@ -77,7 +84,23 @@ class EngineAndModel(RuleBasedStateMachine):
     def begin(self, made: list[ModelJob], shortest: int) -> None:
         build._LONG = shortest  # so that small workflows have gates too
         self.model = Model(made)
-        self.graph = graph_of(self.model, bytes(len(made)))
+        self._load(bytes(len(made)))
+
+    def _load(self, statuses: bytes) -> None:
+        self.graph = graph_of(self.model, statuses)
+        self.graph.log = []
+        self.before = list(statuses)
+        self.has_grown = False
+
+    def _nodes(self, numbers: Iterable[int]) -> list[int]:
+        """Return the nodes of jobs; those of jobs that were added come after the gates."""
+        return [self.graph.node(FIRST_ID + number) for number in numbers]
+
+    def _numbers(self, nodes: Iterable[int]) -> list[int]:
+        return [job_id - FIRST_ID for job_id in self.graph.job_ids(nodes)]
+
+    def _statuses(self) -> list[int]:
+        return [self.graph.status[node] for node in self._nodes(range(len(self.model.jobs)))]
 
     def teardown(self) -> None:
         build._LONG = 8
@@ -89,32 +112,35 @@ class EngineAndModel(RuleBasedStateMachine):
 
     @rule(limit=st.integers(0, 4))
     def claim(self, limit: int) -> None:
-        assert transitions.claim(self.graph, limit).claimed == self.model.claim(limit)
+        assert self._numbers(transitions.claim(self.graph, limit).claimed) == self.model.claim(limit)
 
     @rule(data=st.data())
     def start(self, data: st.DataObject) -> None:
         chosen = self._some(data)
         self.model.start(chosen)
-        transitions.start(self.graph, chosen)
+        transitions.start(self.graph, self._nodes(chosen))
 
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         chosen = self._some(data)
         self.model.release(chosen)
-        transitions.release(self.graph, chosen)
+        transitions.release(self.graph, self._nodes(chosen))
 
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
         reports = [(number, data.draw(st.sampled_from(ENDS))) for number in self._some(data)]
         self.model.complete(reports)
-        transitions.complete(self.graph, reports)
+        self._complete(reports)
 
     @rule(data=st.data())
     def complete_what_is_held(self, data: st.DataObject) -> None:
         held = self.model.having(PENDING, RUNNING)
         reports = [(number, data.draw(st.sampled_from(ENDS))) for number in held]
         self.model.complete(reports)
-        transitions.complete(self.graph, reports)
+        self._complete(reports)
+
+    def _complete(self, reports: list[tuple[int, int]]) -> None:
+        transitions.complete(self.graph, [(self.graph.node(FIRST_ID + number), end) for number, end in reports])
 
     @rule()
     def cancel_all(self) -> None:
@@ -126,14 +152,14 @@ class EngineAndModel(RuleBasedStateMachine):
     def retry(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(self.model.having(RUNNING, FAILED, TERMINATED, PENDING_FAILED)))
         self.model.retry(number)
-        transitions.retry(self.graph, number)
+        transitions.retry(self.graph, *self._nodes([number]))
 
     @rule(data=st.data(), status=st.sampled_from([UNINITIALIZED, BLOCKED, READY, PENDING, RUNNING, DISABLED]))
     def set_status(self, data: st.DataObject, status: int) -> None:
         number = data.draw(st.integers(0, len(self.model.jobs) - 1))
         if self.model.jobs[number].status != status:
             self.model.set_status(number, status)
-            transitions.set_status(self.graph, number, status)
+            transitions.set_status(self.graph, *self._nodes([number]), status)
 
     @precondition(lambda self: self.model.having(READY))
     @rule()
@@ -141,14 +167,19 @@ class EngineAndModel(RuleBasedStateMachine):
         for number in self.model.having(READY):
             for status in (BLOCKED, READY):
                 self.model.set_status(number, status)
-                transitions.set_status(self.graph, number, status)
+                transitions.set_status(self.graph, *self._nodes([number]), status)
 
     @rule(data=st.data())
     def reset(self, data: st.DataObject) -> None:
         chosen = self._some(data)
-        assert transitions.downstream(self.graph, chosen) == sorted(self.model.downstream(chosen))
+        below = self.model.downstream(chosen)
+        assert self._numbers(transitions.downstream(self.graph, self._nodes(chosen))) == sorted(below)
+        causes = transitions.causes(self.graph, self._nodes(chosen))
+        assert sorted(self._numbers(causes)) == sorted(below - set(chosen))
+        for number, cause in zip(self._numbers(causes), self._numbers(causes.values()), strict=True):
+            assert cause in self.model.needs[number] & (below | set(chosen))
         self.model.reset(chosen)
-        transitions.reset(self.graph, chosen)
+        transitions.reset(self.graph, self._nodes(chosen))
 
     @rule()
     def reset_failed(self) -> None:
@@ -158,8 +189,30 @@ class EngineAndModel(RuleBasedStateMachine):
     @rule()
     def reload(self) -> None:
         canceled = self.graph.canceled
-        self.graph = graph_of(self.model, bytes(self.graph.status[: len(self.graph)]))
+        self._load(bytes(self._statuses()))
         self.graph.canceled = canceled
+
+    @precondition(lambda self: len(self.model.jobs) < 14)
+    @rule(data=st.data(), flag=st.booleans())
+    def add(self, data: st.DataObject, flag: bool) -> None:
+        """A job appears while the workflow runs; it may write what jobs read that have not started."""
+        model, number = self.model, len(self.model.jobs)
+        needs = set(self._some(data))
+        reads = data.draw(st.sets(st.integers(0, 5), max_size=2))
+        waits_for = needs | {other for other, job in enumerate(model.jobs) if job.writes & reads}
+        above = model.upstream(waits_for)
+        waiting = model.having(UNINITIALIZED, BLOCKED)
+        writes = {
+            thing
+            for thing in data.draw(st.sets(st.integers(0, 5), max_size=2)) - reads
+            if all(o in waiting and o not in above for o, job in enumerate(model.jobs) if thing in job.reads)
+        }
+        model.add(ModelJob(needs, reads, writes, flag, 1))
+        edges = [(FIRST_ID + other, FIRST_ID + number) for other in model.needs[number]]
+        edges += [(FIRST_ID + number, FIRST_ID + other) for other in model.followers(number)]
+        transitions.add(self.graph, [FIRST_ID + number], bytes([flag]), [Lane(priority=1)], edges)
+        self.before.append(BLOCKED)
+        self.has_grown = True
 
     def _some(self, data: st.DataObject) -> list[int]:
         numbers = st.integers(0, len(self.model.jobs) - 1)
@@ -170,22 +223,36 @@ class EngineAndModel(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         graph, model = self.graph, self.model
-        assert list(graph.status[: len(graph)]) == model.statuses()
+        assert self._statuses() == model.statuses()
         assert graph.unfinished == model.unfinished
         assert graph.canceled == model.is_canceled
         assert graph.ready_count == len(model.having(READY))
         assert graph.counts() == [len(model.having(status)) for status in range(11)]
-        assert [set(graph.dependencies(node)) for node in range(len(graph))] == model.needs
+        nodes = self._nodes(range(len(model.jobs)))
+        assert list(graph.jobs()) == nodes
+        assert [set(self._numbers(graph.dependencies(node))) for node in nodes] == model.needs
 
     @invariant()
     def counts_follow_from_statuses(self) -> None:
         if not hasattr(self, "model"):
             return
-        graph = self.graph
-        fresh = graph_of(self.model, bytes(graph.status[: len(graph)]))
-        assert list(graph.remaining) == list(fresh.remaining)
-        assert list(graph.bad) == list(fresh.bad)
-        assert graph.status == fresh.status
+        graph, nodes = self.graph, self._nodes(range(len(self.model.jobs)))
+        fresh = graph_of(self.model, bytes(self._statuses()))
+        assert [_settled(graph, node) for node in nodes] == [_settled(fresh, node) for node in fresh.jobs()]
+        if not self.has_grown:  # the gates are the same
+            assert (list(graph.remaining), list(graph.bad)) == (list(fresh.remaining), list(fresh.bad))
+            assert graph.status == fresh.status
+
+    @invariant()
+    def every_change_is_logged(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        now = self._statuses()
+        changed = {number for number, status in enumerate(now) if status != self.before[number]}
+        assert self.graph.log is not None
+        assert changed <= {number for changes in self.graph.log for number in self._numbers(changes.nodes())}
+        self.graph.log.clear()
+        self.before = now
 
 
 TestEngineAndModel = EngineAndModel.TestCase

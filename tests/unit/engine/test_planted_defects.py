@@ -15,9 +15,9 @@ DEFECTS = {
     "a failed dependency counts as a good one": (
         transitions,
         "is_bad = IS_BAD[status[node]]\n"
-        "        for dependent in dependents[first[node] : first[node + 1]]:\n            left",
+        "        for dependent in dependents[first[node] : last[node]]:\n            left",
         "is_bad = status[node] == CANCELED\n"
-        "        for dependent in dependents[first[node] : first[node + 1]]:\n            left",
+        "        for dependent in dependents[first[node] : last[node]]:\n            left",
     ),
     "cancellation stops after one level": (
         transitions,
@@ -51,10 +51,14 @@ DEFECTS = {
         "while heap and heap[0] == node:",
         "while heap and heap[0] == -1:",
     ),
-    "a reset goes through jobs that run": (transitions, "not in (DISABLED, PENDING, RUNNING):", "not in (DISABLED,):"),
+    "a reset goes through jobs that run": (
+        transitions,
+        "_STAYING = (DISABLED, PENDING, RUNNING)",
+        "_STAYING = (DISABLED,)",
+    ),
     "a gate keeps its end when the counts are made anew": (
         graph_module,
-        "        for node in range(self.job_count, len(status)):\n            status[node] = BLOCKED\n",
+        "        for node in self._gates:\n            status[node] = BLOCKED\n",
         "",
     ),
 }
