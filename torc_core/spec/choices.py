@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 
+from torc_core.contracts.failure import LONGEST_DELAY_SECONDS
 from torc_core.units import HOUR, MINUTE, UnitError, format_duration, parse_duration, parse_memory
 
 _LABEL_RULE = "a label is not empty, has no comma and no blank at either end"
@@ -97,6 +98,18 @@ def check_exit_codes(codes: list[int]) -> None:
     for code in codes:
         if code is not None:
             check_int32(code)
+
+
+def check_delay(seconds: float) -> None:
+    """Refuse what is no time to wait before a retry."""
+    if not 0 <= seconds <= LONGEST_DELAY_SECONDS:
+        raise ValueError(f"must be between 0 and {LONGEST_DELAY_SECONDS:.0f} seconds, which are 30 days")
+
+
+def check_backoff(factor: float) -> None:
+    """Refuse factors by which a delay would not grow."""
+    if not 1 <= factor < float("inf"):
+        raise ValueError("must be 1 or more")
 
 
 def check_mpi(text: str) -> None:

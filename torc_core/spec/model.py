@@ -13,6 +13,8 @@ from torc_core.spec.choices import (
     SortMethod,
     StdioMode,
     Trigger,
+    check_backoff,
+    check_delay,
     check_duration,
     check_exit_codes,
     check_int32,
@@ -99,9 +101,14 @@ class FailureRuleSpec(Value, closed=True):
     """What to do after some exit codes."""
 
     exit_codes: list[int] | None = field(default=None, check=check_exit_codes)
-    match_all_exit_codes: bool = False
-    recovery_script: str | None = None
+    match_all_exit_codes: bool = field("all but 0", default=False)
+    recovery_script: str | None = field("run by bash before the job runs again", default=None)
     max_retries: int = field("attempts in total", default=3, check=check_int32)
+    delay_seconds: float | None = field("before the job runs again; 0 unless given", default=None, check=check_delay)
+    backoff: float | None = field(
+        "the delay is multiplied by it for each further attempt; 1 unless given", default=None, check=check_backoff
+    )
+    max_delay_seconds: float | None = field("the delay grows no further", default=None, check=check_delay)
 
 
 class FailureHandlerSpec(Value, closed=True):

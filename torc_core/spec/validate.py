@@ -75,6 +75,10 @@ def check_handler(handler: FailureHandlerSpec, path: Path, findings: Findings) -
                 f'failure handler "{handler.name}": max_retries {rule.max_retries} never retries, as all attempts count'
             )
             findings.note("handler-rule", what, (*where, "max_retries"), hint="Write 2 for one retry.")
+        for name in ("backoff", "max_delay_seconds"):
+            if getattr(rule, name) is not None and not rule.delay_seconds:
+                what = f'failure handler "{handler.name}": {name} does nothing without delay_seconds'
+                findings.warning("handler-rule", what, (*where, name), hint="Add delay_seconds: 30, for example.")
 
 
 def check_env(env: dict[str, str] | None, findings: Findings) -> None:

@@ -53,7 +53,7 @@ SAMPLE: dict[str, Any] = {
             "name": "retry",
             "rules": [
                 {"exit_codes": [1, 137], "max_retries": 5, "recovery_script": "./fix.sh"},
-                {"match_all_exit_codes": True},
+                {"match_all_exit_codes": True, "delay_seconds": 0.5, "backoff": 2, "max_delay_seconds": 30},
             ],
         }
     ],

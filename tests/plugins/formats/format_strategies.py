@@ -28,6 +28,7 @@ MAPPINGS = st.dictionaries(st.one_of(KEYS, KDL_NAMES), JSON_VALUES, max_size=5)
 NAMES = st.lists(TEXT, max_size=4)
 TEXT_MAP = st.dictionaries(TEXT, TEXT, max_size=3)
 COUNT = st.integers(-(2**31), 2**63)
+NUMBER = COUNT | st.floats(allow_nan=False, allow_infinity=False)
 
 
 def _items(required, **fields):
@@ -63,6 +64,9 @@ RULES = _items(
     match_all_exit_codes=st.booleans(),
     recovery_script=TEXT,
     max_retries=COUNT,
+    delay_seconds=NUMBER,
+    backoff=NUMBER,
+    max_delay_seconds=NUMBER,
 )
 MONITOR = {"enabled": st.booleans(), "granularity": TEXT}
 SPECS = st.fixed_dictionaries(

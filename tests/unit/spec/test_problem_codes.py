@@ -198,6 +198,12 @@ CASES = [
         spec(failure_handlers=[{"name": "h", "rules": [{"match_all_exit_codes": True, "max_retries": 1}]}]),
         ("failure_handlers", 0, "rules", 0, "max_retries"),
     ),
+    (
+        "handler-rule",
+        WARNING,
+        spec(failure_handlers=[{"name": "h", "rules": [{"exit_codes": [1], "delay_seconds": 0, "backoff": 2}]}]),
+        ("failure_handlers", 0, "rules", 0, "backoff"),
+    ),
     ("env-name", ERROR, job(env={"A-B": "x"}), ("jobs", 0, "env", "A-B")),
     ("env-name", ERROR, spec(env={"1A": "x"}), ("env", "1A")),
     ("labels", ERROR, job(labels=["a,b"]), ("jobs", 0, "labels")),

@@ -131,6 +131,30 @@ def test_failure_rules_are_kept_in_order():
     assert made["rules"][0]["max_retries"] == 3
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("delay_seconds", -1, "between 0 and 2592000 seconds, which are 30 days"),
+        ("delay_seconds", 2592001, "between 0 and 2592000 seconds"),
+        ("max_delay_seconds", -0.5, "between 0 and 2592000 seconds"),
+        ("backoff", 0.5, "must be 1 or more"),
+        ("backoff", float("inf"), "must be 1 or more"),
+        ("delay_seconds", "PT1M", "expected a number"),
+    ],
+)
+def test_delays_before_retries_are_checked(field, value, said):
+    rule = {"exit_codes": [1], "delay_seconds": 1, field: value}
+    found = problems(spec(failure_handlers=[{"name": "h", "rules": [rule]}]))
+    assert [(p.path, said in p.message) for p in found] == [(("failure_handlers", 0, "rules", 0, field), True)]
+
+
+def test_delays_before_retries_are_kept_as_written_and_left_out_when_not():
+    rules = [{"exit_codes": [1], "delay_seconds": 1.5, "backoff": 2, "max_delay_seconds": 60}, {"exit_codes": [2]}]
+    [made] = plan(spec(failure_handlers=[{"name": "h", "rules": rules}])).handlers
+    assert made["rules"][0] | rules[0] == made["rules"][0]
+    assert {"delay_seconds", "backoff", "max_delay_seconds"}.isdisjoint(made["rules"][1])
+
+
 # provenance identifiers
 
 READ = {"name": "j", "input_files": ["f"]}
