@@ -12,7 +12,7 @@ from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
-from torc_core.service import claims, completion, creation, queries, runs, ticks, verbs  # noqa: F401  (they register)
+from torc_core.service import claims, completion, correcting, creation, queries, runs, ticks, verbs  # noqa: F401  (they register)
 from torc_core.service.api import Service
 from torc_core.service.events import Subscription
 from torc_core.service.owner import Owner

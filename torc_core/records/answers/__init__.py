@@ -13,6 +13,7 @@ from torc_core.records.answers.claims import (
     Tick,
     TickAnswer,
 )
+from torc_core.records.answers.corrections import CorrectedRequirements, RequirementsChange, RequirementsChanges
 from torc_core.records.answers.creation import CreatedJobs, CreatedWorkflow, JobList, NewWorkflow
 from torc_core.records.answers.events import EventStream, StreamEvent
 from torc_core.records.answers.relations import (
@@ -45,6 +46,7 @@ __all__ = [
     "Completeness",
     "CompletionAnswers",
     "Completions",
+    "CorrectedRequirements",
     "CreatedJobs",
     "CreatedWorkflow",
     "Deleted",
@@ -69,6 +71,8 @@ __all__ = [
     "Ping",
     "ReadyRequirements",
     "RequiredFiles",
+    "RequirementsChange",
+    "RequirementsChanges",
     "ResetJobs",
     "RunningJob",
     "StartedJob",

@@ -35,3 +35,7 @@ class WorkflowOperations:
     @operation("GET", "/workflows/{id}/changes", "workflows")
     def wait_for_change(self, id: int, version: int = 0, wait_seconds: float = 0.0) -> a.Change:
         """Answer when the workflow's state is newer than ``version``, or when the wait is over."""
+
+    @operation("POST", "/workflows/{id}/correct_requirements", "workflows")
+    def correct_requirements(self, id: int, corrections: a.RequirementsChanges) -> a.CorrectedRequirements:
+        """Change requirements, or give some jobs requirements of their own; all changes or none."""
