@@ -41,6 +41,12 @@ class Malformed(TorcError):
     code = 400
 
 
+class Unauthorized(TorcError):
+    """The caller has not shown who it is."""
+
+    code = 401
+
+
 class Forbidden(TorcError):
     """The caller may not do this."""
 
@@ -63,6 +69,10 @@ class Invalid(TorcError):
     """Readable, but impossible: a wrong value or a wrong state."""
 
     code = 422
+
+
+class NoAuthFile(Invalid):
+    """The server has no file of users."""
 
 
 class Unsupported(TorcError):
@@ -90,8 +100,8 @@ class PluginError(TorcError):
 BY_NAME: dict[str, type[TorcError]] = {
     kind.__name__: kind
     for kind in (
-        TorcError, UsageError, Malformed, Forbidden, NotFound, Conflict, Invalid, Unsupported, Unavailable,
-        StorageError, PluginError,
+        TorcError, UsageError, Malformed, Unauthorized, Forbidden, NotFound, Conflict, Invalid, NoAuthFile, Unsupported,
+        Unavailable, StorageError, PluginError,
     )
 }  # fmt: skip
 """Error classes by the name they have on the wire."""

@@ -36,6 +36,7 @@ class Record(Value):
     VERBS: ClassVar[tuple[str, ...]] = ()
     UNIQUE: ClassVar[tuple[str, ...]] = ()
     INDEXES: ClassVar[tuple[str, ...]] = ()
+    SORTED_BY: ClassVar[str] = "id"
 
     id: int = field("given by the service, ascending, never used again", default=0, read_only=True)
 
@@ -47,9 +48,13 @@ class Record(Value):
         filters: tuple[Filter, ...] = (),
         unique: tuple[str, ...] = (),
         indexes: tuple[str, ...] = (),
+        sorted_by: str = "id",
         wire: str = "",
     ) -> None:
-        """Register the kind; the fields in ``unique`` are unique together, an index has comma-separated fields."""
+        """Register the kind; the fields in ``unique`` are unique together, an index has comma-separated fields.
+
+        Lists are in the order of the field ``sorted_by`` unless asked otherwise.
+        """
         super().__init_subclass__(wire=wire or f"{cls.__name__}Model")
         if not plural:
             return  # an intermediate base such as WorkflowPart
@@ -58,6 +63,7 @@ class Record(Value):
         cls.VERBS = tuple(verbs.split())
         cls.UNIQUE = unique
         cls.INDEXES = indexes
+        cls.SORTED_BY = sorted_by
         equal = (Filter(f.name, f.type, "equal", f.name) for f in cls.FIELDS.values() if f.filter)
         cls.FILTERS = {f.name: f for f in (*equal, *filters)}
         RECORDS[plural] = cls

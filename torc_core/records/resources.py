@@ -10,7 +10,11 @@ class Workflow(
     Record,
     plural="workflows",
     verbs="create get find update delete",
-    filters=(Filter("description", str, "contains", "description"),),
+    filters=(
+        Filter("description", str, "contains", "description"),
+        Filter("access_group", str, "open_to"),
+    ),
+    indexes=("user",),
 ):
     """A graph of jobs with everything they share."""
 

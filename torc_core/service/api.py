@@ -14,6 +14,7 @@ from torc_core.records import answers as a
 from torc_core.records import kinds  # noqa: F401  (declares the records)
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service import irregular  # noqa: F401  (bends what is derived from records)
+from torc_core.service.operations.access import AccessOperations
 from torc_core.service.operations.claims import ClaimOperations
 from torc_core.service.operations.events import EventOperations
 from torc_core.service.operations.jobs import JobOperations
@@ -33,6 +34,7 @@ class Service(
     JobOperations,
     RelationOperations,
     EventOperations,
+    AccessOperations,
 ):
     """What a service can do. A declared operation that a subclass does not define ends in ``perform``."""
 

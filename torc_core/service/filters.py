@@ -8,6 +8,7 @@ from typing import Any
 
 from torc_core.contracts.storage import WORDS, Condition
 from torc_core.errors import Invalid
+from torc_core.records.access import AccessGroup, WorkflowAccessGroup
 from torc_core.records.record import RECORDS, Filter, Record, stored
 from torc_core.records.resources import Job, ResourceRequirements
 from torc_core.service.turn import Turn, of_workflow, with_ids
@@ -93,16 +94,23 @@ def _downstream(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -
     return with_ids([])
 
 
+def _open_to(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> list[Condition]:
+    """Workflows that the group of that name may use."""
+    groups = [id for (id,) in turn.rows(AccessGroup, ("id",), [Condition("name", "equal", value)])]
+    links = turn.rows(WorkflowAccessGroup, ("workflow_id",), [Condition("group_id", "one_of", groups)])
+    return with_ids(sorted(id for (id,) in links))
+
+
 _RESOLVERS: dict[str, Resolver] = {
     "listed_by": _listed_by, "named_by": _named_by, "listed": _listed, "seconds": _seconds, "unless": _unless,
-    "downstream": _downstream,
+    "downstream": _downstream, "open_to": _open_to,
 }  # fmt: skip
 
 
 def sort_field(kind: type[Record], name: str | None) -> str:
     """Return the column to sort by; raises Invalid for what cannot be sorted by."""
-    if name is None:
-        return "id"
+    if not name:
+        return kind.SORTED_BY
     sortable: Sequence[str] = [f.name for f in kind.FIELDS.values() if not f.links and not f.internal]
     if name not in sortable:
         raise Invalid(f"cannot sort by {name!r}; fields: {', '.join(sortable)}", field="sort_by")

@@ -7,17 +7,19 @@ from typing import Any, TypeVar
 
 from torc_core import __version__
 from torc_core.contracts.storage import Storage
-from torc_core.errors import Unsupported
+from torc_core.errors import NoAuthFile, Unsupported
 from torc_core.operations import Operation
 from torc_core.records import answers as a
+from torc_core.records.answers.access import ReloadedAuth
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
-from torc_core.service import claims, completion, correcting, creation, queries, runs, ticks, verbs  # noqa: F401  (they register)
-from torc_core.service.api import Service
+from torc_core.service import claims, completion, correcting, creation, groups, queries, runs, ticks, tokens, verbs  # noqa: F401  (they register)
+from torc_core.service.access import Access
+from torc_core.service.api import OPERATIONS, Service, verb_of
 from torc_core.service.events import Subscription
-from torc_core.service.owner import Owner
+from torc_core.service.owner import Owner, Work
 from torc_core.service.registry import HANDLERS
-from torc_core.service.turn import Caller
+from torc_core.service.turn import Caller, Turn
 
 R = TypeVar("R", bound=Record)
 
@@ -26,11 +28,21 @@ class LocalService(Service):
     """Decides in memory; keeps every change in the storage before anybody hears of it. For any number of threads."""
 
     def __init__(
-        self, storage: Storage, *, caller: Caller | None = None, still_mine: Callable[[], bool] | None = None
+        self,
+        storage: Storage,
+        *,
+        caller: Caller | None = None,
+        still_mine: Callable[[], bool] | None = None,
+        access: Access | None = None,
     ) -> None:
-        """Serve a storage. ``still_mine`` is asked before each write: whether this process still owns it."""
-        self._owner = Owner(storage, still_mine)
+        """Serve a storage. ``still_mine`` is asked before each write: whether this process still owns it.
+
+        ``access`` says who may do what; its administrators become the system group. Without it, everybody may do all.
+        """
+        self._owner = Owner(storage, still_mine, access)
         self._caller = caller or Caller()
+        if access is not None:
+            self._owner.write(lambda turn: groups.synchronise_administrators(turn, access.administrators), self._caller)
 
     def for_caller(self, caller: Caller) -> LocalService:
         """Return the same service as another user sees it."""
@@ -38,22 +50,43 @@ class LocalService(Service):
         other._owner, other._caller = self._owner, caller
         return other
 
+    def caller_of_token(self, token: str, release: str = "") -> Caller:
+        """Return who bears a worker token; raises Unauthorized."""
+        caller: Caller = self._owner.read(lambda turn: tokens.caller_of(turn, token, release), self._caller)
+        return caller
+
     def perform(self, op: Operation, arguments: dict[str, Any]) -> Any:
         """Carry out a declared operation: reads at once, everything else in a transaction."""
         handler = HANDLERS.get(op.name)
         if handler is None:
             raise Unsupported(f"{op.name} is not offered by this service")
+        return self._run(op, arguments, lambda turn: handler(turn, **arguments))
+
+    def _run(self, op: Operation, arguments: dict[str, Any], work: Work) -> Any:
+        """Do some work if the caller may, which is looked at in the same turn."""
+        access = self._owner.access
+
+        def checked(turn: Turn) -> Any:
+            access.check(turn, op, arguments)
+            return work(turn)
+
         run = self._owner.read if op.is_read_only else self._owner.write
-        return run(lambda turn: handler(turn, **arguments), self._caller)
+        return run(checked, self._caller)
+
+    def _check(self, name: str, **arguments: Any) -> None:
+        """Raise what an operation that is carried out elsewhere raises for this caller."""
+        op = OPERATIONS[name]
+        self._owner.read(lambda turn: self._owner.access.check(turn, op, arguments), self._caller)
 
     def create(self, record: R, **extra: Any) -> R:
         """Store a new record."""
-        made: R = self._owner.write(lambda turn: verbs.create(turn, record, **extra), self._caller)
+        op = verb_of(type(record), "create")
+        made: R = self._run(op, {"body": record}, lambda turn: verbs.create(turn, record, **extra))
         return made
 
     def get(self, kind: type[R], id: int) -> R:
         """Return the record with that id."""
-        found: R = self._owner.read(lambda turn: turn.get(kind, id), self._caller)
+        found: R = self._run(verb_of(kind, "get"), {"id": id}, lambda turn: turn.get(kind, id))
         return found
 
     def find(
@@ -67,33 +100,42 @@ class LocalService(Service):
         **filters: Any,
     ) -> Page[R]:
         """Return one page of records."""
-        page: Page[R] = self._owner.read(
-            lambda turn: verbs.find(turn, kind, workflow_id, offset, limit, sort_by, reverse_sort, **filters),
-            self._caller,
-        )
-        return page
+        access = self._owner.access
+
+        def look(turn: Turn) -> Page[R]:
+            within = access.visible(turn, kind, workflow_id, filters.get("user"))
+            page = (workflow_id, offset, limit, sort_by, reverse_sort)
+            return verbs.find(turn, kind, *page, within=within, **filters)
+
+        found: Page[R] = self._run(verb_of(kind, "find"), {"workflow_id": workflow_id}, look)
+        return found
 
     def update(self, kind: type[R], id: int, changes: dict[str, Any]) -> R:
         """Change a record."""
-        changed: R = self._owner.write(lambda turn: verbs.update(turn, kind, id, changes), self._caller)
+        op = verb_of(kind, "update")
+        changed: R = self._run(op, {"id": id, "body": changes}, lambda turn: verbs.update(turn, kind, id, changes))
         return changed
 
     def delete(self, kind: type[R], id: int) -> R:
         """Remove a record."""
-        gone: R = self._owner.write(lambda turn: verbs.delete(turn, kind, id), self._caller)
+        gone: R = self._run(verb_of(kind, "delete"), {"id": id}, lambda turn: verbs.delete(turn, kind, id))
         return gone
 
     def delete_all(self, kind: type[R], workflow_id: int) -> a.Deleted:
         """Remove all records of a kind."""
-        count: a.Deleted = self._owner.write(lambda turn: verbs.delete_all(turn, kind, workflow_id), self._caller)
+        op = verb_of(kind, "delete_all")
+        arguments = {"workflow_id": workflow_id}
+        count: a.Deleted = self._run(op, arguments, lambda turn: verbs.delete_all(turn, kind, workflow_id))
         return count
 
     def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
         """Have ``notify`` called by whichever thread made a change."""
+        self._check("wait_for_change", id=workflow_id)
         return self._owner.listen(workflow_id, notify)
 
     def wait_for_change(self, id: int, version: int = 0, wait_seconds: float = 0.0) -> a.Change:
         """Wait without keeping anybody else from working."""
+        self._check("wait_for_change", id=id)
         return a.Change(version=self._owner.wait(id, version, wait_seconds))
 
     def watch_events(self, id: int, level: str = "info") -> a.EventStream:
@@ -105,6 +147,7 @@ class LocalService(Service):
     ) -> Subscription:
         """Return the events of a workflow; ``notify`` is called, quickly, when there are some to take."""
         self.get(Workflow, workflow_id)
+        self._check("watch_events", id=workflow_id)
         return self._owner.events.subscribe(workflow_id, level, notify)
 
     def ping(self) -> a.Ping:
@@ -114,6 +157,15 @@ class LocalService(Service):
     def get_version(self) -> a.Version:
         """Tell our release."""
         return a.Version(version=__version__, api_version=__version__)
+
+    def reload_auth(self) -> ReloadedAuth:
+        """Read the users again; nobody waits for that."""
+        self._check("reload_auth")
+        reload = self._owner.access.reload
+        if reload is None:
+            raise NoAuthFile("this server has no file of users", hint="Start it with --auth-file FILE.")
+        count = reload()
+        return ReloadedAuth(message=f"read {count} users", user_count=count)
 
     def close(self) -> None:
         """Close the storage."""

@@ -12,6 +12,7 @@ from typing import Any
 from torc_core.contracts.storage import Storage
 from torc_core.errors import Unavailable
 from torc_core.records.answers import StreamEvent
+from torc_core.service.access import Access
 from torc_core.service.events import Bus
 from torc_core.service.state import WorkflowState, load_state
 from torc_core.service.turn import Caller, Turn
@@ -27,8 +28,12 @@ class Owner:
     dropped and read again, so memory never knows more than the storage.
     """
 
-    def __init__(self, storage: Storage, still_mine: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, storage: Storage, still_mine: Callable[[], bool] | None = None, access: Access | None = None
+    ) -> None:
         self.storage = storage
+        self.access = access or Access()
+        self.rights: dict[Any, Any] = {}  # used by turns only, one at a time
         self._still_mine = still_mine
         self._states: dict[int, WorkflowState] = {}
         self._busy = threading.Lock()
@@ -110,6 +115,7 @@ class Owner:
 
     def _drop(self, changed: set[int]) -> None:
         """Forget what was decided of workflows; a piece that changed something says so before it does."""
+        self.rights.clear()
         for workflow_id in changed:
             self._states.pop(workflow_id, None)
 

@@ -12,7 +12,7 @@ from torc_core.errors import Invalid
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.record import RECORDS, Record, stored
 from torc_core.records.resources import ComputeNode, Event, File, Job, ResourceRequirements, UserData, Workflow
-from torc_core.service import telling
+from torc_core.service import group_links, telling
 from torc_core.service.clock import utc_text
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.status import IS_ACTIVE, JobStatus
@@ -77,7 +77,10 @@ def check_references(turn: Turn, kind: type[Record], workflow_id: int, values: d
 
 def _new_workflow(turn: Turn, workflow: Workflow) -> None:
     check_env(workflow.env)
-    workflow.user = workflow.user or turn.caller.user
+    caller = turn.caller
+    if caller.is_login or turn.access.is_enforced or not workflow.user:
+        workflow.user = caller.user
+    workflow.access_groups = group_links.check_names(turn, workflow.access_groups)
     workflow.timestamp = utc_text(turn.now)
 
 
@@ -105,8 +108,9 @@ BEFORE_CREATE: dict[type[Record], Rule] = {
 }
 
 
-def _default_needs_of(turn: Turn, workflow: Workflow) -> None:
+def _complete_workflow(turn: Turn, workflow: Workflow) -> None:
     default_needs(turn, workflow.id)
+    group_links.link_named(turn, workflow)
 
 
 def _link_data(
@@ -124,7 +128,7 @@ def _link_data(
 
 
 AFTER_CREATE: dict[type[Record], Callable[..., None]] = {
-    Workflow: _default_needs_of,
+    Workflow: _complete_workflow,
     UserData: _link_data,
     ComputeNode: telling.node_started,
     ScheduledComputeNode: telling.allocation_created,
@@ -148,6 +152,7 @@ def before_update(turn: Turn, old: Record, changes: dict[str, Any]) -> None:
     """Check and complete the changes of a record; raises Invalid."""
     if isinstance(old, Workflow):
         check_env(changes.get("env"))
+        _keep_groups(old, changes)
     if isinstance(old, Job):
         _change_job(turn, old, changes)
     if isinstance(old, ResourceRequirements):
@@ -155,6 +160,16 @@ def before_update(turn: Turn, old: Record, changes: dict[str, Any]) -> None:
     workflow_id = getattr(old, "workflow_id", None)
     if workflow_id is not None:
         check_references(turn, type(old), workflow_id, changes)
+
+
+def _keep_groups(old: Workflow, changes: dict[str, Any]) -> None:
+    """Groups are linked one by one, by their own operations; sending them again as they are is fine."""
+    given = changes.pop("access_groups", None)
+    if given is not None and sorted(given) != (old.access_groups or []):
+        raise Invalid(
+            f"the groups of workflow {old.id} cannot be set here",
+            hint="Use: torc access-groups add-workflow, remove-workflow", field="access_groups",
+        )  # fmt: skip
 
 
 def _change_job(turn: Turn, job: Job, changes: dict[str, Any]) -> None:
@@ -198,6 +213,9 @@ def after_update(turn: Turn, old: Record, new: Record) -> None:
 
 
 # deletion
+
+BEFORE_DELETE: dict[type[Record], Rule] = {}
+"""What comes before the deletion of a record that belongs to no workflow."""
 
 
 def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[int]) -> None:

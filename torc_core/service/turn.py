@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from torc_core.contracts.access import ANONYMOUS
 from torc_core.contracts.storage import Condition, Row, Where
 from torc_core.errors import NotFound, StorageError
+from torc_core.records.access import AccessGroup, UserGroupMembership, WorkerToken, WorkflowAccessGroup
 from torc_core.records.answers import StreamEvent
 from torc_core.records.record import Record, loaded_fields, row_reader, stored
 from torc_core.records.resources import Event, Workflow
 from torc_core.service.clock import now_ms
 
 if TYPE_CHECKING:
+    from torc_core.service.access import Access
     from torc_core.service.owner import Owner
     from torc_core.service.state import WorkflowState
 
@@ -20,10 +23,21 @@ R = TypeVar("R", bound=Record)
 
 
 class Caller(NamedTuple):
-    """Who asks: the user's name, and the API release the caller was made for."""
+    """Who asks: the user's name, and the API release the caller was made for.
 
-    user: str = "anonymous"
+    ``is_login`` says that the name was proved to a server. ``token_id`` and ``workflow_id`` are those of the worker
+    token that was shown, 0 without one.
+    """
+
+    user: str = ANONYMOUS
     release: str = ""
+    is_login: bool = False
+    token_id: int = 0
+    workflow_id: int = 0
+
+
+_GRANTING = frozenset({AccessGroup, UserGroupMembership, WorkflowAccessGroup, WorkerToken})
+"""Kinds of records that rights come from."""
 
 
 class Turn:
@@ -39,6 +53,18 @@ class Turn:
         self.is_dirty = False
         self.changed: set[int] = set()
         self.told: list[StreamEvent] = []
+
+    # rights
+
+    @property
+    def access(self) -> Access:
+        """The rules about who may do what."""
+        return self._owner.access
+
+    @property
+    def rights(self) -> dict[Any, Any]:
+        """What is remembered about rights; forgotten when records change that they come from."""
+        return self._owner.rights
 
     # the workflow in memory
 
@@ -86,12 +112,16 @@ class Turn:
         values = [(n, stored(f, getattr(record, n))) for n, f in kind.FIELDS.items()]
         kept = [(n, v) for n, v in values if v is not None]
         self.storage.insert(kind, [n for n, _ in kept], [tuple(v for _, v in kept)])
+        if kind in _GRANTING:
+            self.rights.clear()
         self._touch_workflow_of(record)
         return record
 
     def set(self, kind: type[Record], changes: dict[str, Any], where: Where) -> int:
         """Change fields (given in their declared types) of all records that match."""
         self.is_dirty = True
+        if kind in _GRANTING or (kind is Workflow and "user" in changes):
+            self.rights.clear()
         return self.storage.update(kind, {n: stored(kind.FIELDS[n], v) for n, v in changes.items()}, where)
 
     def set_each(self, kind: type[Record], names: Sequence[str], rows: Iterable[Row]) -> None:
@@ -102,6 +132,8 @@ class Turn:
     def delete(self, kind: type[Record], where: Where) -> int:
         """Remove records with all that refers to them."""
         self.is_dirty = True
+        if kind in _GRANTING or kind is Workflow:
+            self.rights.clear()
         return self.storage.delete(kind, where)
 
     def event(self, workflow_id: int, /, **data: Any) -> None:

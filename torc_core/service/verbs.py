@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from torc_core.contracts.storage import Condition
@@ -60,14 +61,17 @@ def find(
     limit: int = MAX_LIMIT,
     sort_by: str | None = None,
     reverse_sort: bool = False,
+    *,
+    within: Sequence[Condition] = (),
     **filters: Any,
 ) -> Page[R]:
-    """Return one page."""
+    """Return one page of the records that match, and are ``within`` what the caller may see."""
     verb_of(kind, "find")
     check_page(offset, limit)
     if workflow_id is not None and issubclass(kind, WorkflowPart):
         turn.get(Workflow, workflow_id)
     where, with_links = conditions(turn, kind, workflow_id, filters)
+    where += within
     names = [f.name for f in loaded_fields(kind, with_links)]
     read = row_reader(kind, with_links)
     rows = turn.rows(
@@ -86,6 +90,10 @@ def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
     unknown = changes.keys() - fields.keys()
     if unknown:
         raise Invalid(f"{kind.SINGULAR} has no field {', '.join(sorted(unknown))}", field=min(unknown))
+    if changes.get("workflow_id") not in (None, workflow_of(old)):
+        raise Invalid(
+            f"{kind.SINGULAR.replace('_', ' ')} {id} cannot be moved to another workflow", field="workflow_id"
+        )
     fixed = {"id", "workflow_id", *(n for n, f in fields.items() if f.read_only)}
     kept = {n: v for n, v in changes.items() if n not in fixed}
     rules.before_update(turn, old, kept)
@@ -106,6 +114,9 @@ def delete(turn: Turn, kind: type[R], id: int) -> R:
     record = turn.get(kind, id)
     workflow_id = workflow_of(record)
     if workflow_id is None:
+        rule = rules.BEFORE_DELETE.get(kind)
+        if rule is not None:
+            rule(turn, record)
         turn.delete(kind, [Condition("id", "equal", id)])
         return record
     turn.touch(workflow_id)
