@@ -32,12 +32,14 @@ class WorkflowGraph:
     ``remaining[n]`` is the number of dependencies of n that are not complete, ``bad[n]`` the number that ended badly.
     Both are counts, not marks, so that a reset undoes exactly what a completion did. Nodes of jobs come first, in
     ascending order of their ids; gates follow, with id 0; then jobs that were added later, whose ids are higher.
+    A blocked job in ``held`` waits for a moment (ms since 1970) too: that is counted as one more dependency, so that
+    nothing else has to know of it.
     ``log``, when it is a list, gets every ``Changes`` of the graph.
     """
 
     __slots__ = (
         "_dependents", "_first", "_first_ids", "_first_nodes", "_gates", "_last", "_reverse", "_room", "_spans", "bad",
-        "canceled", "degrees", "flags", "ids", "job_count", "lanes", "log", "ready", "remaining", "status",
+        "canceled", "degrees", "flags", "held", "ids", "job_count", "lanes", "log", "ready", "remaining", "status",
         "unfinished",
     )  # fmt: skip
 
@@ -63,6 +65,7 @@ class WorkflowGraph:
         self.degrees = _degrees(nodes, dependents)
         self.remaining = array("i", self.degrees)
         self.bad = array("i", bytes(4 * nodes))
+        self.held: dict[int, int] = {}
         self.unfinished = self.job_count
         self.canceled = False
         self._reverse: tuple[array[int], array[int], array[int]] | None = None
@@ -135,6 +138,24 @@ class WorkflowGraph:
         """Make every job uninitialized; ``recount`` has to follow."""
         for start, end in self._spans:
             self.status[start:end] = bytes([UNINITIALIZED]) * (end - start)
+
+    # moments that jobs wait for
+
+    def hold(self, node: int, until: int) -> None:
+        """Make a job wait for a moment (ms since 1970), instead of another one that it may wait for."""
+        if node not in self.held:
+            self.remaining[node] += 1
+        self.held[node] = until
+
+    def let_go(self, node: int) -> None:
+        """A job waits for no moment any more."""
+        if self.held.pop(node, None) is not None:
+            self.remaining[node] -= 1
+
+    @property
+    def next_moment(self) -> int | None:
+        """The earliest moment that a job waits for (ms since 1970)."""
+        return min(self.held.values(), default=None)
 
     # edges
 
@@ -228,7 +249,8 @@ class WorkflowGraph:
     # counts that follow from statuses and edges
 
     def restore(self, statuses: bytes | bytearray) -> None:
-        """Take over the statuses of all jobs; gates, counts and the ready queue follow from them."""
+        """Take over the statuses of all jobs, none of which is held; the rest follows from them."""
+        self.held.clear()
         taken = 0
         for start, end in self._spans:
             self.status[start:end] = statuses[taken : taken + end - start]
@@ -236,9 +258,12 @@ class WorkflowGraph:
         self.recount()
 
     def recount(self) -> None:
-        """Derive gates, counts and the ready queue from the statuses of jobs and the edges."""
+        """Derive gates, counts and the ready queue from the statuses of jobs, those held and the edges."""
         status, (first, last, dependents) = self.status, self.rows()
         remaining = self.remaining = array("i", self.degrees)
+        self.held = {node: until for node, until in self.held.items() if status[node] == BLOCKED}
+        for node in self.held:
+            remaining[node] += 1
         bad = self.bad = array("i", bytes(4 * len(status)))
         ended = self.find(*(value for value in range(STATUSES) if IS_COMPLETE[value]))
         for node in self._gates:

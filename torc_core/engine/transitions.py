@@ -85,6 +85,8 @@ def complete(graph: WorkflowGraph, reports: Iterable[tuple[int, int]]) -> Change
             continue
         if before == READY:
             graph.ready.forget(node)
+        elif before == BLOCKED:
+            graph.let_go(node)
         status[node] = final
         changes.finished.append(node)
         graph.unfinished += IS_OVER[before] - IS_OVER[final]
@@ -106,18 +108,40 @@ def cancel_all(graph: WorkflowGraph) -> Changes:
     return changes
 
 
-def retry(graph: WorkflowGraph, node: int) -> Changes:
-    """Make one job ready again; what moved on because it had ended waits for it again, unless it is held or over."""
+def retry(graph: WorkflowGraph, node: int, until: int | None = None) -> Changes:
+    """Make one job ready again, at once or at a moment (``until``, ms since 1970), up to which it is blocked.
+
+    What moved on because it had ended waits for it again, unless it is active or over.
+    """
     changes = Changes(graph)
     before = graph.status[node]
     if before == READY:
-        return changes
+        if until is None:
+            return changes
+        graph.ready.forget(node)
+    graph.let_go(node)
     graph.unfinished += IS_OVER[before]
-    graph.status[node] = READY
+    graph.status[node] = READY if until is None else BLOCKED
     if IS_COMPLETE[before]:
         _take_back(graph, node, before, changes)
-    changes.ready.append(node)
-    graph.ready.fill([node])
+    if until is None:
+        changes.ready.append(node)
+        graph.ready.fill([node])
+    else:
+        changes.blocked.append(node)
+        graph.hold(node, until)
+    return changes
+
+
+def wake(graph: WorkflowGraph, now: int) -> Changes:
+    """Make jobs ready whose moment has come (``now`` is ms since 1970) and that wait for nothing else."""
+    changes = Changes(graph)
+    for node in [node for node, until in graph.held.items() if until <= now]:
+        graph.let_go(node)
+        if not graph.remaining[node]:
+            graph.status[node] = READY
+            changes.ready.append(node)
+    graph.ready.fill(changes.ready)
     return changes
 
 
@@ -131,6 +155,7 @@ def set_status(graph: WorkflowGraph, node: int, status: int) -> Changes:
     before = graph.status[node]
     if before == READY:
         graph.ready.forget(node)
+    graph.let_go(node)
     graph.status[node] = status
     changes.given.append(node)
     graph.unfinished += IS_OVER[before] - IS_OVER[status]
@@ -218,8 +243,11 @@ def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Change
 
     With ``only_uninitialized``: for uninitialized, terminated and pending_failed jobs and everything downstream of
     them, and for blocked jobs that nothing holds back any more (after a cancellation or a deletion nobody settles
-    them); what has ended otherwise and what runs stays. A canceled workflow stays canceled: a new run ends that.
+    them); what has ended otherwise and what runs stays. No job waits for a moment after that. A canceled workflow
+    stays canceled: a new run ends that.
     """
+    for node in list(graph.held):
+        graph.let_go(node)
     if only_uninitialized:
         seeds = graph.find(UNINITIALIZED, TERMINATED, PENDING_FAILED)
         changes = reset(graph, seeds)

@@ -34,6 +34,11 @@ class ModelJob:
         self.flag = flag
         self.priority = priority
         self.status = UNINITIALIZED
+        self.until: int | None = None  # the moment that it waits for while it is blocked
+
+    def become(self, status: int) -> None:
+        self.status = status
+        self.until = None
 
 
 class Model:
@@ -85,7 +90,7 @@ class Model:
         """Settle one blocked job if all it needs is complete; True when that canceled it."""
         job = self.jobs[number]
         ended = [self.jobs[other].status for other in self.needs[number]]
-        if job.status != BLOCKED or any(status not in COMPLETE for status in ended):
+        if job.status != BLOCKED or job.until is not None or any(status not in COMPLETE for status in ended):
             return False
         job.status = CANCELED if job.flag and any(status in BAD for status in ended) else READY
         return job.status == CANCELED
@@ -118,7 +123,7 @@ class Model:
         ended = set()
         for number, status in reports:
             if self.jobs[number].status not in COMPLETE:
-                self.jobs[number].status = status
+                self.jobs[number].become(status)
                 if status in COMPLETE:
                     ended.add(number)
         self._settle_after(ended)
@@ -141,15 +146,23 @@ class Model:
                 job.status = BLOCKED
                 self._take_back(follower, before)
 
-    def retry(self, number: int) -> None:
+    def retry(self, number: int, until: int | None = None) -> None:
         before = dict(enumerate(self.statuses()))
-        self.jobs[number].status = READY
+        self.jobs[number].become(READY if until is None else BLOCKED)
+        self.jobs[number].until = until
         if before[number] in COMPLETE:
             self._take_back(number, before)
 
+    def wake(self, now: int) -> None:
+        for number, job in enumerate(self.jobs):
+            if job.until is not None and job.until <= now:
+                job.until = None
+                if all(self.jobs[other].status in COMPLETE for other in self.needs[number]):
+                    job.status = READY
+
     def set_status(self, number: int, status: int) -> None:
         before = dict(enumerate(self.statuses()))
-        self.jobs[number].status = status
+        self.jobs[number].become(status)
         if before[number] not in COMPLETE:
             return
         self._take_back(number, before)
@@ -175,12 +188,14 @@ class Model:
 
     def reset(self, seeds: Iterable[int]) -> None:
         for number in set(seeds) | self.downstream(seeds):
-            self.jobs[number].status = UNINITIALIZED
+            self.jobs[number].become(UNINITIALIZED)
 
     def reset_failed(self) -> None:
         self.reset(self.having(FAILED, CANCELED, TERMINATED, PENDING_FAILED))
 
     def initialize(self, only_uninitialized: bool) -> None:
+        for job in self.jobs:
+            job.until = None
         if only_uninitialized:
             self.reset(self.having(UNINITIALIZED, TERMINATED, PENDING_FAILED))
         else:

@@ -87,10 +87,17 @@ class EngineAndModel(RuleBasedStateMachine):
         self._load(bytes(len(made)))
 
     def _load(self, statuses: bytes) -> None:
-        self.graph = graph_of(self.model, statuses)
+        self.graph = self._fresh(statuses)
         self.graph.log = []
         self.before = list(statuses)
         self.has_grown = False
+
+    def _fresh(self, statuses: bytes) -> WorkflowGraph:
+        fresh = graph_of(self.model, statuses)
+        for number, job in enumerate(self.model.jobs):
+            if job.until is not None:
+                fresh.hold(number, job.until)
+        return fresh
 
     def _nodes(self, numbers: Iterable[int]) -> list[int]:
         """Return the nodes of jobs; those of jobs that were added come after the gates."""
@@ -151,8 +158,22 @@ class EngineAndModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(self.model.having(RUNNING, FAILED, TERMINATED, PENDING_FAILED)))
-        self.model.retry(number)
-        transitions.retry(self.graph, *self._nodes([number]))
+        self._retry(number, data)
+
+    @precondition(lambda self: self.model.having(BLOCKED, READY))
+    @rule(data=st.data())
+    def retry_what_waits(self, data: st.DataObject) -> None:
+        self._retry(data.draw(st.sampled_from(self.model.having(BLOCKED, READY))), data)
+
+    def _retry(self, number: int, data: st.DataObject) -> None:
+        until = data.draw(st.none() | st.integers(1, 3))
+        self.model.retry(number, until)
+        transitions.retry(self.graph, *self._nodes([number]), until)
+
+    @rule(now=st.integers(0, 3))
+    def wake(self, now: int) -> None:
+        self.model.wake(now)
+        transitions.wake(self.graph, now)
 
     @rule(data=st.data(), status=st.sampled_from([UNINITIALIZED, BLOCKED, READY, PENDING, RUNNING, DISABLED]))
     def set_status(self, data: st.DataObject, status: int) -> None:
@@ -227,6 +248,9 @@ class EngineAndModel(RuleBasedStateMachine):
         assert graph.unfinished == model.unfinished
         assert graph.canceled == model.is_canceled
         assert graph.ready_count == len(model.having(READY))
+        held = {number: job.until for number, job in enumerate(model.jobs) if job.until is not None}
+        assert dict(zip(self._numbers(graph.held), graph.held.values(), strict=True)) == held
+        assert graph.next_moment == min(held.values(), default=None)
         assert graph.counts() == [len(model.having(status)) for status in range(11)]
         nodes = self._nodes(range(len(model.jobs)))
         assert list(graph.jobs()) == nodes
@@ -237,7 +261,7 @@ class EngineAndModel(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         graph, nodes = self.graph, self._nodes(range(len(self.model.jobs)))
-        fresh = graph_of(self.model, bytes(self._statuses()))
+        fresh = self._fresh(bytes(self._statuses()))
         assert [_settled(graph, node) for node in nodes] == [_settled(fresh, node) for node in fresh.jobs()]
         if not self.has_grown:  # the gates are the same
             assert (list(graph.remaining), list(graph.bad)) == (list(fresh.remaining), list(fresh.bad))

@@ -43,8 +43,8 @@ DEFECTS = {
     ),
     "a retry leaves what became ready because of the failure": (
         transitions,
-        "    if IS_COMPLETE[before]:\n        _take_back(graph, node, before, changes)\n    changes.ready",
-        "    changes.ready",
+        "    if IS_COMPLETE[before]:\n        _take_back(graph, node, before, changes)\n    if until is None",
+        "    if until is None",
     ),
     "a job that is ready twice is given twice": (
         ready_module,
@@ -55,6 +55,21 @@ DEFECTS = {
         transitions,
         "_STAYING = (DISABLED, PENDING, RUNNING)",
         "_STAYING = (DISABLED,)",
+    ),
+    "a job that waits for a moment is free when its dependencies have ended": (
+        graph_module,
+        "if node not in self.held:\n            self.remaining[node] += 1",
+        "if node in self.held:\n            self.remaining[node] += 1",
+    ),
+    "a moment that has come frees a job that waits for others": (
+        transitions,
+        "graph.let_go(node)\n        if not graph.remaining[node]:",
+        "graph.let_go(node)\n        if True:",
+    ),
+    "a job that was set to another status still waits for its moment": (
+        transitions,
+        "    graph.let_go(node)\n    graph.status[node] = status\n",
+        "    graph.status[node] = status\n",
     ),
     "a gate keeps its end when the counts are made anew": (
         graph_module,
