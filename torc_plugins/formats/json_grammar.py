@@ -15,6 +15,7 @@ _ESCAPE = re.compile(
     r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))",
     re.DOTALL,
 )
+_HEX = "[0-9a-fA-F]"
 _SIMPLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -69,9 +70,11 @@ JSON = _grammar(
 )
 JSON5 = _grammar(
     "json5",
-    space=rf"(?:[{_BLANKS}{_ENDS}]++|//[^{_ENDS}]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+",
+    # Possessive groups without lookaheads and counts, a comment in an atomic one: where a round of the former fails in
+    # them, Python before 3.11.5 goes on behind what it looked at. Other kinds of groups take memory for every round.
+    space=rf"(?:[{_BLANKS}{_ENDS}]++|//[^{_ENDS}]*+|(?>/\*[^*]*+(?:\*++[^*/][^*]*+)*+\*++/))*+",
     string=r'"[^"\\\n\r]*+(?:\\(?:\r\n|[\s\S])[^"\\\n\r]*+)*+"' r"|'[^'\\\n\r]*+(?:\\(?:\r\n|[\s\S])[^'\\\n\r]*+)*+'",
-    word_key=rf"(?:[A-Za-z0-9_$]|[^\x00-\x7f{_BLANKS}{_ENDS}]|\\u[0-9a-fA-F]{{4}})++",
+    word_key=rf"(?:[A-Za-z0-9_$]|[^\x00-\x7f{_BLANKS}{_ENDS}]|\\u{_HEX}{_HEX}{_HEX}{_HEX})++",
     number=r"[-+]?(?:0[xX][0-9a-fA-F]++|Infinity|NaN|(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?)",
     words={"true": True, "false": False, "null": None},
     simple_escapes={**_SIMPLE, "v": "\v", "0": "\0", "\n": "", "\r": "", "\r\n": "", "\u2028": "", "\u2029": ""},

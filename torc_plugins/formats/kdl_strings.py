@@ -12,7 +12,9 @@ _ESCAPE = re.compile(rf"\\(?:u\{{([0-9a-fA-F]{{1,6}})\}}|([{SPACES}{NEWLINES}]++
 _SPACE_ESCAPE = re.compile(rf"(\\[^{SPACES}{NEWLINES}])|\\[{SPACES}{NEWLINES}]++", re.DOTALL)
 _NEWLINE = re.compile(rf"\r\n|[{NEWLINES}]")
 _BLANK = re.compile(rf"[{SPACES}]*+")
-_MULTI_BODY = re.compile(r'(?:[^"\\]++|\\.|"(?!""))*+', re.DOTALL)
+# Spelled out, without a lookahead: where a round of a possessive group fails behind one, Python before 3.11.5 (that of
+# Debian 12 for example) goes on behind what it looked at. Other kinds of groups take memory for every round.
+_MULTI_BODY = re.compile(r"""(?:[^"\\]++|\\.|"[^"\\]|"\\.|""[^"\\]|""\\.)*+""", re.DOTALL)
 
 
 def unescape(lexer: Lexer, body: str, offset: int) -> str:
