@@ -32,6 +32,7 @@ ROOMS = {
     "json5": [],  # an oracle of the tests
     "msgspec": ["torc_server"],
     "pluggy": ["torc_core.hookspecs", "torc_core.plugin_loading"],
+    "psycopg": ["torc_plugins.storage"],
     "psutil": ["torc_core.runner.resources", "torc_core.service.processes"],
     "pyparsing": ["torc_core.spec", "torc_plugins.policy"],
     "pytest": ["torc_core.testing"],

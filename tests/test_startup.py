@@ -11,7 +11,7 @@ import pytest
 HEAVY = {
     "alembic", "argparse", "asyncio", "bottle", "cheroot", "ckdl", "concurrent.futures", "configparser", "csv",
     "dataclasses", "dataset", "difflib", "email", "http.client", "http.server", "importlib.metadata",
-    "importlib.resources", "json5", "logging", "msgspec", "multiprocessing", "psutil", "pyparsing",
+    "importlib.resources", "json5", "logging", "msgspec", "multiprocessing", "psutil", "psycopg", "pyparsing",
     "selectors", "socket", "sqlalchemy", "sqlite3", "ssl", "strictyaml", "subprocess", "tempfile", "tomllib",
     "torc_server", "unittest", "urllib.request", "xml", "yaml", "zipfile",
 }  # fmt: skip

@@ -35,4 +35,5 @@ def torc_register_storage() -> list[Provider]:
     return [
         Provider("sqlite", f"{storage}.sqlite_storage:SqliteStorage", "A SQLite database file"),
         Provider("memory", f"{storage}.memory_storage:MemoryStorage", "Kept until the process ends"),
+        Provider("postgresql", f"{storage}.postgresql_storage:PostgresqlStorage", "A PostgreSQL database, for teams"),
     ]

@@ -55,9 +55,22 @@ class Storage(ABC):
         trusted; the caller then vouches that nobody else opens it. Raises StorageError.
         """
 
+    def renew(self) -> bool:
+        """Make sure that the rows are this process's own; True when another one may have changed them meanwhile.
+
+        Asked before each read and each transaction, so that what is remembered of rows is then forgotten. A storage
+        that cannot lose its rows to others while it is open, as with a file and its owner, has nothing to do. Raises
+        Unavailable when another process has them, or nobody can be asked now.
+        """
+        return False
+
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
-        """All writes inside are kept, or none. Not nested. Leaving by an exception undoes them."""
+        """All writes inside are kept, or none. Not nested. Leaving by an exception undoes them.
+
+        When a connection is lost, the Unavailable that is raised has a detail ``outcome``: "not sent" when nothing was
+        kept, "unknown" when that could not be found out.
+        """
 
     @abstractmethod
     def next_ids(self, kind: type[Record], count: int) -> int:
