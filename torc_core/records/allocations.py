@@ -25,7 +25,9 @@ class ScheduledComputeNode(
     """One allocation that was asked of a scheduler."""
 
     scheduler_id: int = field("the batch system's number of it")
-    scheduler_config_id: int = field("the scheduler record it was asked with")
+    scheduler_config_id: int = field(
+        "the scheduler record it was asked with", mentions="slurm_schedulers local_schedulers"
+    )
     scheduler_type: str = field("local or slurm")
     status: str = field("pending, active or complete", filter=True)
 

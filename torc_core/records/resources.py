@@ -154,7 +154,9 @@ class Job(
     output_user_data_ids: list[int] | None = field(default=None, links="user_data")
     resource_requirements_id: int | None = field(default=None, refers="resource_requirements")
     failure_handler_id: int | None = field(default=None, refers="failure_handlers")
-    scheduler_id: int | None = field("a Slurm scheduler; null lets any runner take it", default=None)
+    scheduler_id: int | None = field(
+        "a scheduler; null lets any runner take it", default=None, mentions="slurm_schedulers local_schedulers"
+    )
     schedule_compute_nodes: Json = field("nodes to ask for when it becomes ready", default=None)
     env: dict[str, str] | None = field("its own variables", default=None)
     labels: list[str] | None = field("only runners that offer all of them take it", default=None)
@@ -177,7 +179,7 @@ class Result(
     job_id: int = field(refers="jobs", filter=True)
     run_id: int = field(filter=True)
     attempt_id: int = 1
-    compute_node_id: int = field(default=0, filter=True)
+    compute_node_id: int = field(default=0, filter=True, mentions="compute_nodes")
     return_code: int = field("128 + n when signal n ended it; -128 when nobody saw it end", filter=True)
     status: JobStatus = field(filter=True)
     exec_time_minutes: float = field()
@@ -218,7 +220,7 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
     num_nodes: int = 1
     time_limit: str | None = None
     end_time: str | None = None
-    scheduler_config_id: int | None = None
+    scheduler_config_id: int | None = field(default=None, mentions="slurm_schedulers local_schedulers")
     compute_node_type: str = field("local or slurm", default="local")
     scheduler: Json = None
     labels: list[str] | None = None

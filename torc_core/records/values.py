@@ -38,6 +38,7 @@ class Field(NamedTuple):
     check: Callable[[Any], object] | None = None  # raises ValueError with the reason
     links: str = ""  # the list holds ids of records of that kind
     refers: str = ""  # the id of one record of that kind
+    mentions: str = ""  # the same, of one of these kinds, kept when that record is gone; 0 is none
     internal: bool = False  # stored, never on the wire
     read_only: bool = False  # the service's business
     cleared_by_null: bool = False  # in updates; elsewhere null is "unchanged"

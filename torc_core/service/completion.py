@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Condition
@@ -14,6 +14,7 @@ from torc_core.records.resources import File, Job, Result
 from torc_core.service import telling
 from torc_core.service.api import Service
 from torc_core.service.clock import utc_text
+from torc_core.service.references import check_node, file_times, is_node, no_node, owned
 from torc_core.service.registry import handles
 from torc_core.service.saving import save_statuses
 from torc_core.service.state import WorkflowState
@@ -149,13 +150,20 @@ def _insert_results(turn: Turn, state: WorkflowState, reports: list[Report]) -> 
         turn.storage.update(Result, {"is_latest": 0}, [Condition("job_id", "one_of", again)])
     first = turn.storage.next_ids(Result, len(reports))
     turn.storage.insert(Result, _RESULT, [_result_row(state, report, id) for id, report in enumerate(reports, first)])
-    times = [
-        (mtime, int(file_id))
-        for report in reports
-        for file_id, mtime in (getattr(report.found, "file_mtimes", None) or {}).items()
-    ]
+    times = _file_times(report.found for report in reports)
     if times:
-        turn.set_each(File, ("st_mtime",), times)
+        mine = owned(turn, File, state.id, times)
+        turn.set_each(File, ("st_mtime",), [(times[id], id) for id in sorted(mine)])
+
+
+def _file_times(found: Iterable[Any]) -> dict[int, float | None]:
+    """Return the times of written files by id; raises Invalid."""
+    times: dict[int, float | None] = {}
+    for report in found:
+        given = getattr(report, "file_mtimes", None)
+        if given:
+            times |= file_times(given, "file_mtimes")
+    return times
 
 
 def _result_row(state: WorkflowState, report: Report, id: int) -> tuple[Any, ...]:
@@ -245,6 +253,7 @@ def start_job(turn: Turn, id: int, run_id: int, compute_node_id: int) -> Job:
     check_run(state, run_id)
     if job.status is not JobStatus.PENDING:
         raise Invalid(f"job {id} is {job.status}, not pending", field="status")
+    check_node(turn, state, compute_node_id)
     begin(turn, state, [(id, utc_text(turn.now))], compute_node_id)
     return turn.get(Job, id)
 
@@ -282,6 +291,8 @@ def _complete(
     for job_id, status, run_id, result in entries:
         key = (job_id, result.attempt_id)
         trouble = _disagreement(state, job_id, status, run_id, result)
+        if trouble is None and not is_node(turn, state, result.compute_node_id):
+            trouble = no_node(state, result.compute_node_id)
         if trouble is None and key in stored:
             trouble = f"attempt {result.attempt_id} of job {job_id} has a result in run {run_id} already"
         if trouble is not None:

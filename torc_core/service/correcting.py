@@ -11,6 +11,7 @@ from torc_core.records.answers import CorrectedRequirements, RequirementsChange,
 from torc_core.records.resources import Job, ResourceRequirements
 from torc_core.service import rules
 from torc_core.service.api import Service
+from torc_core.service.references import check_references
 from torc_core.service.registry import handles
 from torc_core.service.turn import Turn, of_workflow
 
@@ -46,7 +47,7 @@ def _correct(turn: Turn, workflow_id: int, change: RequirementsChange, names: se
     if change.job_ids is None:
         turn.set(ResourceRequirements, values, [Condition("id", "equal", old.id)])
     else:
-        rules.check_references(turn, Job, workflow_id, {"depends_on_job_ids": change.job_ids})
+        check_references(turn, Job, workflow_id, {"depends_on_job_ids": change.job_ids})
         new.name = _free_name(old.name, names)
         names.add(new.name)
         turn.insert(new)

@@ -10,7 +10,8 @@ from torc_core.contracts.storage import WORDS, Condition
 from torc_core.errors import Invalid
 from torc_core.records.access import AccessGroup, WorkflowAccessGroup
 from torc_core.records.record import RECORDS, Filter, Record, stored
-from torc_core.records.resources import Job, ResourceRequirements
+from torc_core.records.resources import ResourceRequirements
+from torc_core.service.references import workflow_of_job
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.units import parse_duration
 
@@ -88,10 +89,11 @@ def _unless(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> li
 
 def _downstream(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> list[Condition]:
     """Jobs that wait directly for a job."""
-    for (workflow_id,) in turn.rows(Job, ("workflow_id",), with_ids([value])):
-        graph = turn.state(workflow_id).graph
-        return with_ids(sorted(set(graph.job_ids(graph.job_dependents(graph.node(value))))))
-    return with_ids([])
+    workflow_id = workflow_of_job(turn, value, where)
+    if workflow_id is None:
+        return with_ids([])
+    graph = turn.state(workflow_id).graph
+    return with_ids(sorted(set(graph.job_ids(graph.job_dependents(graph.node(value))))))
 
 
 def _open_to(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> list[Condition]:

@@ -10,11 +10,12 @@ from typing import Any
 from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
 from torc_core.records.allocations import ScheduledComputeNode
-from torc_core.records.record import RECORDS, Record, stored
+from torc_core.records.record import Record, stored
 from torc_core.records.resources import ComputeNode, Event, File, Job, ResourceRequirements, UserData, Workflow
 from torc_core.service import group_links, telling
 from torc_core.service.clock import utc_text
-from torc_core.service.turn import Turn, of_workflow, with_ids
+from torc_core.service.references import check_references
+from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import IS_ACTIVE, JobStatus
 
 Rule = Callable[[Turn, Any], None]
@@ -55,21 +56,6 @@ def check_needs(record: ResourceRequirements) -> None:
     for name, least in (("num_cpus", 0), ("num_gpus", 0), ("num_nodes", 1)):
         if getattr(record, name) < least:
             raise Invalid(f"{name} must be at least {least}", field=name)
-
-
-def check_references(turn: Turn, kind: type[Record], workflow_id: int, values: dict[str, Any]) -> None:
-    """Refuse ids of records that do not exist or belong to another workflow."""
-    for f in kind.FIELDS.values():
-        value = values.get(f.name)
-        target = f.links or f.refers
-        if value is None or not target or f.name == "workflow_id":
-            continue
-        wanted = set(value) if f.links else {value}
-        there = turn.rows(RECORDS[target], ("id",), of_workflow(workflow_id, *with_ids(sorted(wanted))))
-        missing = wanted - {id for (id,) in there}
-        if missing:
-            listed = ", ".join(map(str, sorted(missing)[:10]))
-            raise Invalid(f"{f.name}: workflow {workflow_id} has no {target.replace('_', ' ')} {listed}", field=f.name)
 
 
 # creation

@@ -14,6 +14,7 @@ from torc_core.records.resources import File, Job, Result, UserData, Workflow
 from torc_core.service import queries, telling
 from torc_core.service.api import Service
 from torc_core.service.claims import changed_inputs
+from torc_core.service.references import file_times
 from torc_core.service.registry import handles
 from torc_core.service.saving import drop_latest_results, let_go, save_all_statuses
 from torc_core.service.state import WorkflowState
@@ -237,7 +238,7 @@ def begin_run(
     state = turn.state(id)
     _refuse_archived(state)
     refuse_active(state, "begin a run of")
-    times = _times(found)
+    times = file_times(found.st_mtimes or {}, "st_mtimes")
     files = {row[0]: row for row in turn.rows(File, ("id", "path", "st_mtime"), of_workflow(id))}
     use = queries.file_use(turn, state)
     missing = [
@@ -273,15 +274,6 @@ def begin_run(
     begun = initialize_jobs(turn, id, only_uninitialized=again, clear_ephemeral_user_data=not again)
     answer.run_id, answer.jobs_by_status = state.run_id, begun.counts
     return answer
-
-
-def _times(found: FileTimes) -> dict[int, float | None]:
-    """Return what the caller found by file id; raises Invalid."""
-    given = found.st_mtimes or {}
-    try:
-        return {int(file_id): None if mtime is None else float(mtime) for file_id, mtime in given.items()}
-    except (AttributeError, TypeError, ValueError) as exc:
-        raise Invalid("st_mtimes must hold seconds or null by file id", field="st_mtimes") from exc
 
 
 def _refuse_missing(answer: BegunRun, force: bool) -> None:

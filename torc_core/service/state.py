@@ -26,7 +26,7 @@ NOTHING: tuple[int, ...] = ()
 class WorkflowState:
     """A workflow in memory. ``holders`` and ``attempts`` are sparse: who holds a job, attempts other than the first."""
 
-    __slots__ = ("attempts", "env", "graph", "holders", "id", "is_archived", "requirements", "run_id")
+    __slots__ = ("attempts", "env", "graph", "holders", "id", "is_archived", "nodes", "requirements", "run_id")
 
     def __init__(self, workflow: Workflow, requirements: dict[int, Needs], graph: WorkflowGraph) -> None:
         self.id = workflow.id
@@ -37,6 +37,7 @@ class WorkflowState:
         self.graph = graph
         self.holders: dict[int, int] = {}
         self.attempts: dict[int, int] = {}
+        self.nodes: set[int] = set()  # compute nodes that are known to be the workflow's
 
     def node(self, job_id: int) -> int:
         """Return the graph's node of a job of this workflow; raises NotFound."""

@@ -11,6 +11,7 @@ from torc_core.service.api import Service
 from torc_core.service.claims import launches, room_of, take
 from torc_core.service.clock import seconds_of, utc_text
 from torc_core.service.completion import LOST, Report, begin, check_run, finish, give_back, try_again
+from torc_core.service.references import check_node
 from torc_core.service.registry import handles
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
@@ -22,6 +23,7 @@ def tick(turn: Turn, id: int, report: Tick) -> TickAnswer:
     """Take what happened at a runner, give it more to do."""
     state = turn.state(id)
     check_run(state, report.run_id)
+    check_node(turn, state, report.compute_node_id)
     lost: list[int] = []
     refused: list[dict[str, object]] = []
     if report.started:

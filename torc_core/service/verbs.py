@@ -15,6 +15,7 @@ from torc_core.service import rules
 from torc_core.service.api import Service, verb_of
 from torc_core.service.filters import conditions, sort_field
 from torc_core.service.queries import check_page
+from torc_core.service.references import check_references
 from torc_core.service.registry import handles
 from torc_core.service.saving import save_statuses
 from torc_core.service.turn import Turn, of_workflow, read_rows, workflow_of
@@ -30,7 +31,7 @@ def create(turn: Turn, record: R, **extra: Any) -> R:
     workflow_id = getattr(record, "workflow_id", None)
     if workflow_id is not None:
         turn.get(Workflow, workflow_id)
-        rules.check_references(turn, kind, workflow_id, vars(record))
+        check_references(turn, kind, workflow_id, vars(record))
     rule = rules.BEFORE_CREATE.get(kind)
     if rule is not None:
         rule(turn, record)
