@@ -25,6 +25,8 @@ _LAUNCHED = (
     "input_user_data_ids", "output_user_data_ids",
 )  # fmt: skip
 _LINKS = slice(9, 14)  # output files, dependencies, input files, input data, output data
+HASHED = ("command", "invocation_script", "env", *_LAUNCHED[_LINKS])
+"""Columns of a job that its digest is made from."""
 
 
 @handles(Service.claim_next_jobs)
@@ -173,7 +175,7 @@ def _as_jobs(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> list[J
 
 def changed_inputs(turn: Turn, state: WorkflowState) -> list[tuple[int, str]]:
     """Return id and name of the jobs that ran with something else than what they would be given now."""
-    names = ("id", "name", "input_hash", "command", "invocation_script", "env", *_LAUNCHED[_LINKS])
+    names = ("id", "name", "input_hash", *HASHED)
     data: dict[int, str | None] = dict(turn.rows(UserData, ("id", "data"), of_workflow(state.id)))
     return [
         (id, name)

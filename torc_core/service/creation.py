@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, get_origin
 
 from torc_core.errors import Invalid
 from torc_core.problems import Problem
 from torc_core.records.answers import CreatedWorkflow, NewWorkflow
+from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.record import ENCODER, WorkflowPart, stored
 from torc_core.records.resources import (
-    FailureHandler,
-    File,
+    ComputeNode,
+    Event,
     Job,
     ResourceRequirements,
-    SlurmScheduler,
-    UserData,
+    Result,
     Workflow,
     WorkflowAction,
 )
 from torc_core.records.values import Field, raise_problems, reader
-from torc_core.service import verbs
+from torc_core.service import rules, verbs
 from torc_core.service.api import Service
+from torc_core.service.history import check_statuses, mark_latest, note_inputs, take_over
 from torc_core.service.registry import handles
-from torc_core.service.rules import check_env, check_needs, clean_labels, default_needs
-from torc_core.service.turn import Turn
+from torc_core.service.rules import DEFAULT_NEEDS, check_env, clean_labels, default_needs
+from torc_core.service.turn import Turn, of_workflow
+from torc_core.service.whole import POSITIONS, parts, references, renamed_jobs
 
-_REFERENCES = {"resource_requirements_id", "failure_handler_id", "scheduler_id"}
-_PARTS: tuple[tuple[str, type[WorkflowPart]], ...] = (
-    ("files", File), ("user_data", UserData), ("resource_requirements", ResourceRequirements),
-    ("slurm_schedulers", SlurmScheduler), ("failure_handlers", FailureHandler),
-)  # fmt: skip
+_FIXED = ("id", "workflow_id")
+INPUTS_CHANGED = "inputs_changed"
+"""A column of jobs that is in no record: whether a finished job ran with something else than it would be given now."""
+
+
+class Places:
+    """Turns positions in the lists of a request into ids: those of one list follow each other."""
+
+    def __init__(self, turn: Turn, counts: dict[str, int]) -> None:
+        self.counts = counts
+        self.first = {
+            plural: turn.storage.next_ids(kind, counts[plural]) if counts[plural] else 0
+            for plural, kind in parts().items()
+        }
+
+    def id(self, plural: str, position: Any, where: str) -> int:
+        """Return the id of what is at a position; raises Invalid, with ``where`` it was said."""
+        count = self.counts[plural]
+        if type(position) is not int or not 0 <= position < count:
+            raise Invalid(f"{where}: position {position!r} is outside 0 to {count - 1} of {plural}", field=where)
+        return position + self.first[plural]
+
+    def with_id(self, config: Any, where: str) -> Any:
+        """Return a mapping with the id of a scheduler in place of its position; anything else as it is."""
+        for plural, word in POSITIONS.items():
+            if isinstance(config, dict) and word in config:
+                config = {name: value for name, value in config.items() if name != word} | {
+                    "scheduler_id": self.id(plural, config[word], where)
+                }
+        return config
 
 
 @handles(Service.create_whole_workflow)
@@ -39,26 +66,36 @@ def create_whole_workflow(turn: Turn, new: NewWorkflow) -> CreatedWorkflow:
     """Store it all; raises Invalid (a wrong value or position) or Conflict (a name twice), and then nothing is kept."""
     _check_shape(new)
     workflow = verbs.create(turn, Workflow.read(new.workflow))
-    first = {name: _insert(turn, kind, workflow.id, getattr(new, name) or []) for name, kind in _PARTS}
-    counts = {name: len(getattr(new, name) or []) for name, _ in _PARTS}
     columns = new.jobs or {}
-    count = len(next(iter(columns.values()))) if columns else 0
-    first["jobs"] = turn.storage.next_ids(Job, count) if count else 0
-    counts["jobs"] = count
-    if count:
-        _insert_jobs(turn, workflow.id, columns, first, counts)
-    _insert_actions(turn, workflow.id, new.workflow_actions or [], first, counts)
+    counts = {plural: len(getattr(new, plural) or []) for plural in parts() if plural != Job.PLURAL}
+    counts[Job.PLURAL] = len(next(iter(columns.values()))) if columns else 0
+    if any(item.get("name") == DEFAULT_NEEDS for item in new.resource_requirements or []):
+        turn.delete(ResourceRequirements, of_workflow(workflow.id))  # it comes with values of its own
+    places = Places(turn, counts)
+    for plural, kind in parts().items():
+        if kind is Job:
+            _insert_jobs(turn, workflow.id, columns, places, new.as_is)
+        else:
+            _insert(turn, kind, workflow.id, getattr(new, plural) or [], places, new.as_is)
+    default_needs(turn, workflow.id)
+    take_over(turn, workflow.id, new)
+    if new.as_is and columns:
+        changed = columns.get(INPUTS_CHANGED) or ()
+        note_inputs(turn, workflow.id, {places.first[Job.PLURAL] + at for at, is_so in enumerate(changed) if is_so})
+    first = places.first
     return CreatedWorkflow(
         workflow_id=workflow.id, first_job_id=first["jobs"], first_file_id=first["files"],
-        first_user_data_id=first["user_data"], job_count=count,
+        first_user_data_id=first["user_data"], job_count=counts["jobs"],
     )  # fmt: skip
 
 
 def _check_shape(new: NewWorkflow) -> None:
     """Refuse what is no list of mappings, or no mapping of lists; raises Invalid."""
-    for name in (*(name for name, _ in _PARTS), "workflow_actions"):
+    for name in parts():
         items = getattr(new, name)
-        if items is not None and not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
+        if name == Job.PLURAL or items is None:
+            continue
+        if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
             raise Invalid(f"{name} must be a list of mappings", field=name)
     if new.jobs is not None and not isinstance(new.jobs, dict):
         raise Invalid("jobs must be a mapping of columns", field="jobs")
@@ -66,48 +103,86 @@ def _check_shape(new: NewWorkflow) -> None:
         raise Invalid("jobs must hold lists, one value for each job", field="jobs")
 
 
-def _insert(turn: Turn, kind: type[WorkflowPart], workflow_id: int, items: Sequence[dict[str, Any]]) -> int:
-    """Store checked records; returns the first of their consecutive ids."""
+def _insert(
+    turn: Turn, kind: type[WorkflowPart], workflow_id: int, items: Sequence[dict[str, Any]], places: Places, as_is: bool
+) -> None:
+    """Store checked records with the ids that belong to their positions."""
+    if not items:
+        return
+    finish = _finisher(turn, kind, places, as_is)
     records = []
-    for item in items:
-        record = kind.read({**item, "workflow_id": workflow_id})
-        record = record.changed(**{f.name: f.default for f in kind.FIELDS.values() if f.read_only})
-        if isinstance(record, ResourceRequirements):
-            check_needs(record)
-        records.append(record)
-    if not records:
-        return 0
-    first = turn.storage.next_ids(kind, len(records))
-    for id, record in enumerate(records, first):
+    for id, item in enumerate(items, places.first[kind.PLURAL]):
+        record = kind.read({**_with_ids(kind, item, places), "workflow_id": workflow_id})
         record.id = id
+        finish(record)
+        records.append(record)
+    if kind is Result:
+        mark_latest(records, items)
     fields = list(kind.FIELDS.values())
     rows = (tuple(stored(f, getattr(record, f.name)) for f in fields) for record in records)
     turn.is_dirty = True
     turn.storage.insert(kind, [f.name for f in fields], rows)
-    return first
 
 
-def _insert_jobs(
-    turn: Turn, workflow_id: int, columns: dict[str, Any], first: dict[str, int], counts: dict[str, int]
-) -> None:
-    count = counts["jobs"]
+def _with_ids(kind: type[WorkflowPart], item: dict[str, Any], places: Places) -> dict[str, Any]:
+    """Return what a record is read from: its positions as ids."""
+    made = dict(item)
+    for name, plural in references(kind).items():
+        where, position = f"{kind.PLURAL}.{name}", item.get(name)
+        if position is None:
+            continue
+        if get_origin(kind.FIELDS[name].type) is list:
+            _check_positions(kind.PLURAL, name, position)
+            made[name] = [places.id(plural, one, where) for one in position]
+        else:
+            made[name] = places.id(plural, position, where)
+    if kind is WorkflowAction:
+        made["action_config"] = places.with_id(made.get("action_config"), "workflow_actions.action_config")
+    if kind is RoCrateEntity:
+        for name in ("entity_id", "metadata"):
+            made[name] = renamed_jobs(made.get(name), lambda at: places.id(Job.PLURAL, at, "ro_crate_entities"))
+    return made
+
+
+def _finisher(turn: Turn, kind: type[WorkflowPart], places: Places, as_is: bool) -> Callable[[WorkflowPart], None]:
+    """Return what completes and checks a record of a kind that was read."""
+    decided = {f.name: f.default for f in kind.FIELDS.values() if f.read_only and f.name not in _FIXED}
+    rule = rules.BEFORE_CREATE.get(kind)
+    keeps = as_is or kind is Event  # what happened happened then
+
+    def finish(record: WorkflowPart) -> None:
+        if not keeps:
+            vars(record).update(decided)
+        if rule is not None and kind is not Event:
+            kept = {name: getattr(record, name) for name in decided} if keeps else {}
+            rule(turn, record)
+            vars(record).update(kept)
+        if kind is ComputeNode:
+            record.is_active = False  # type: ignore[attr-defined]
+
+    return finish
+
+
+def _insert_jobs(turn: Turn, workflow_id: int, columns: dict[str, Any], places: Places, as_is: bool) -> None:
+    count = places.counts[Job.PLURAL]
+    if not count:
+        return
     fields = Job.FIELDS
-    taken = {
-        n: f for n, f in fields.items() if not f.read_only and not f.internal and n not in ("workflow_id", "status")
-    }
+    taken = {name: f for name, f in fields.items() if name not in _FIXED and _is_given(f, as_is)}
     for name, column in columns.items():
-        if name not in taken:
+        if name not in taken and not (as_is and name == INPUTS_CHANGED):
             raise Invalid(f"jobs: {name!r} is not a field that new jobs have", field="jobs")
         if len(column) != count:
             raise Invalid(f"jobs: {name!r} must be a list of {count} values, like the others", field="jobs")
     default_id = default_needs(turn, workflow_id)
+    first = places.first[Job.PLURAL]
     names: list[str] = ["id", "workflow_id"]
-    values: list[Iterable[Any]] = [range(first["jobs"], first["jobs"] + count), repeat(workflow_id)]
+    values: list[Iterable[Any]] = [range(first, first + count), repeat(workflow_id)]
     for name, f in fields.items():
         if name in names:
             continue
         if name in columns:
-            column = _stored_column(f, columns[name], first, counts, default_id)
+            column = _stored_column(f, columns[name], places, default_id)
         elif name == "resource_requirements_id":
             column = repeat(default_id)
         elif f.optional and f.default is not None:
@@ -121,17 +196,23 @@ def _insert_jobs(
     turn.storage.insert(Job, names, zip(*values, strict=False))
 
 
-def _stored_column(
-    f: Field, column: list[Any], first: dict[str, int], counts: dict[str, int], default_id: int
-) -> Iterable[Any]:
+def _is_given(f: Field, as_is: bool) -> bool:
+    """Whether a request may say what a field of new jobs holds."""
+    return not f.internal and (as_is or not (f.read_only or f.name == "status"))
+
+
+def _stored_column(f: Field, column: list[Any], places: Places, default_id: int) -> Iterable[Any]:
     if f.links:
-        return _link_texts(f, column, first[f.links], counts[f.links])
-    if f.name in _REFERENCES:
-        plural = f.refers or "slurm_schedulers"
-        return _references(
-            f, column, first[plural], counts[plural], default_id if f.refers == "resource_requirements" else None
-        )
+        return _link_texts(f, column, places.first[f.links], places.counts[f.links])
+    plural = references(Job).get(f.name)
+    if plural is not None:
+        fallback = default_id if plural == ResourceRequirements.PLURAL else None
+        return _references(f, column, places.first[plural], places.counts[plural], fallback)
+    if f.name == "schedule_compute_nodes":
+        column = [places.with_id(value, f"jobs.{f.name}") for value in column]
     _check_values(f, column)
+    if f.name == "status":
+        check_statuses(column)
     if f.name == "env":
         _each_once(column, check_env)
     if f.name == "labels":
@@ -188,16 +269,16 @@ def _link_texts(f: Field, column: list[Any], first: int, count: int) -> Iterator
         key = id(positions)
         text = known.get(key)
         if text is None:
-            _check_positions(f, positions)
+            _check_positions("jobs", f.name, positions)
             if min(positions) < 0 or max(positions) >= count:
                 raise Invalid(f"jobs: {f.name}: a position is outside 0 to {count - 1}", field=f.name)
             text = known[key] = ENCODER.encode([position + first for position in positions])
         yield text
 
 
-def _check_positions(f: Field, positions: Any) -> None:
+def _check_positions(plural: str, name: str, positions: Any) -> None:
     if not isinstance(positions, list | tuple) or any(type(position) is not int for position in positions):
-        raise Invalid(f"jobs: {f.name} must hold lists of positions", field=f.name)
+        raise Invalid(f"{plural}: {name} must hold lists of positions", field=name)
 
 
 def _references(f: Field, column: list[Any], first: int, count: int, default_id: int | None) -> Iterator[int | None]:
@@ -208,29 +289,3 @@ def _references(f: Field, column: list[Any], first: int, count: int, default_id:
             yield position + first
         else:
             raise Invalid(f"jobs: {f.name}: position {position} is outside 0 to {count - 1}", field=f.name)
-
-
-def _insert_actions(
-    turn: Turn, workflow_id: int, items: Sequence[dict[str, Any]], first: dict[str, int], counts: dict[str, int]
-) -> None:
-    made: list[dict[str, Any]] = []
-    for item in items:
-        action = dict(item)
-        chosen = action.get("job_ids")
-        if chosen is not None:
-            _check_positions(WorkflowAction.FIELDS["job_ids"], chosen)
-            action["job_ids"] = [_within(position, counts["jobs"]) + first["jobs"] for position in chosen]
-        config = action.get("action_config")
-        if isinstance(config, dict) and "scheduler" in config:
-            config = dict(config)
-            position = _within(config.pop("scheduler"), counts["slurm_schedulers"])
-            config["scheduler_id"] = position + first["slurm_schedulers"]
-            action["action_config"] = config
-        made.append(action)
-    _insert(turn, WorkflowAction, workflow_id, made)
-
-
-def _within(position: Any, count: int) -> int:
-    if type(position) is not int or not 0 <= position < count:
-        raise Invalid(f"workflow_actions: position {position!r} is outside 0 to {count - 1}", field="workflow_actions")
-    return position

@@ -8,8 +8,11 @@ class NewWorkflow(Value):
     """A whole workflow to create in one transaction; ids in it are positions, from 0, in its own lists.
 
     ``jobs`` holds one list per field of Job, all equally long; a field that is left out has its default in every job.
-    ``resource_requirements_id`` -1 stands for the workflow's ``default`` record. Actions may carry ``scheduler`` in
-    their ``action_config``: the position of a Slurm scheduler.
+    ``resource_requirements_id`` -1 stands for the workflow's ``default`` record; requirements of that name say what it
+    holds. Actions may carry ``scheduler`` (``local_scheduler``) in their ``action_config``, jobs in their
+    ``schedule_compute_nodes``: the position of a Slurm (local) scheduler. ``#job-N`` in entities names the job at N.
+
+    ``as_is`` takes over what a service decides otherwise: statuses, attempts, the run id, what actions have done.
     """
 
     workflow: Json = field("fields of Workflow")
@@ -20,6 +23,16 @@ class NewWorkflow(Value):
     failure_handlers: Json = field("list of fields of FailureHandler", default=None)
     workflow_actions: Json = field("list of fields of WorkflowAction", default=None)
     jobs: Json = field("columns of Job", default=None)
+    local_schedulers: Json = field("list of fields of LocalScheduler", default=None)
+    action_runs: Json = field("list of fields of ActionRun", default=None)
+    ro_crate_entities: Json = field("list of fields of RoCrateEntity", default=None)
+    compute_nodes: Json = field("list of fields of ComputeNode; none of them is active", default=None)
+    scheduled_compute_nodes: Json = field("list of fields of ScheduledComputeNode", default=None)
+    remote_workers: Json = field("list of fields of RemoteWorker", default=None)
+    results: Json = field("list of fields of Result, and is_latest", default=None)
+    slurm_stats: Json = field("list of fields of SlurmStats", default=None)
+    events: Json = field("list of fields of Event", default=None)
+    as_is: bool = False
 
 
 class CreatedWorkflow(Value):
