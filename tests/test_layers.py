@@ -33,7 +33,7 @@ ROOMS = {
     "msgspec": ["torc_server"],
     "pluggy": ["torc_core.hookspecs", "torc_core.plugin_loading"],
     "psycopg": ["torc_plugins.storage"],
-    "psutil": ["torc_core.runner.resources", "torc_core.service.processes"],
+    "psutil": ["torc_core.runner.resources", "torc_core.service.processes", "torc_plugins.monitors"],
     "pyparsing": ["torc_core.spec", "torc_plugins.policy"],
     "pytest": ["torc_core.testing"],
     "hypothesis": ["torc_core.testing"],

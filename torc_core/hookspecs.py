@@ -1,8 +1,9 @@
 """The hooks that plugins implement. ``plugins.md`` explains each with an example; ``plugins.py`` calls them.
 
-An implementation gets the arguments that it lists and may leave others out. Two kinds: collect (all answers are joined;
-a failing plugin's part is dropped and reported) and amend (the argument is changed in place, nothing is returned; a
-failure ends the operation with the plugin's name).
+An implementation gets the arguments that it lists and may leave others out. Three kinds: collect (all answers are
+joined; a failing plugin's part is dropped and reported), amend (the argument is changed in place, nothing is returned)
+and decide (the first answer that is not None counts; whoever was loaded last is asked first). A failure of amend and
+decide hooks ends the operation with the plugin's name.
 """
 
 # mypy: disable-error-code="empty-body"
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.contracts.provider import Provider
     from torc_core.problems import Problem
     from torc_core.spec.plan import Plan
@@ -55,6 +57,15 @@ def torc_register_storage() -> list[Provider]:
 
 
 @hookspec
+def torc_register_monitors() -> list[Provider]:
+    """Offer monitors, which measure what jobs and machines use: targets are subclasses of Monitor.
+
+    They are made without arguments. Called once, when a runner begins whose monitor is not built in, or all are listed.
+    Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
 def torc_register_commands() -> list[Provider]:
     """Offer commands of ``torc``: targets are click commands or groups, the summary is their line in the help.
 
@@ -80,4 +91,14 @@ def torc_validate_spec(plan: Plan, settings: Mapping[str, Any]) -> list[Problem]
     ``plan`` holds every job, file and requirement and must not be changed; a problem whose ``path`` is the ``path`` of
     a job is shown with the line and column of that job. ``settings`` as in ``torc_modify_spec``.
     Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_correct_resources(adjustment: Adjustment, settings: Mapping[str, Any]) -> Correction | None:
+    """Say what jobs get instead of a proposed correction of their requirements; None leaves it to others.
+
+    Called for each record that is about to be corrected, in dry runs too. ``adjustment`` has the requirements, the
+    attempts that show what is needed, and the proposal (``correction``). ``settings`` as in ``torc_modify_spec``.
+    Kind: decide. Since: 0.1.
     """

@@ -105,11 +105,15 @@ class PluginLoader:
             hint = did_you_mean(name, named) or 'See "torc plugins list"'
             self._note("plugin-unknown", f'TORC_PLUGINS names "{name}", which is not installed', hint)
 
-    def implementations(self, hook: str) -> list[tuple[Plugin, HookImpl]]:
-        """Return what implements a hook, in order of loading; ``tryfirst`` comes first and ``trylast`` last."""
+    def implementations(self, hook: str, *, last_first: bool = False) -> list[tuple[Plugin, HookImpl]]:
+        """Return what implements a hook, in order of loading or the other way round.
+
+        ``tryfirst`` comes first and ``trylast`` last, always.
+        """
         by_name = {plugin.name: (place, plugin) for place, plugin in enumerate(self.plugins) if plugin.state == ACTIVE}
         found = [(by_name[impl.plugin_name], impl) for impl in getattr(self.start().hook, hook).get_hookimpls()]
-        found.sort(key=lambda item: (item[1].trylast - item[1].tryfirst, item[0][0]))
+        sign = -1 if last_first else 1
+        found.sort(key=lambda item: (item[1].trylast - item[1].tryfirst, sign * item[0][0]))
         return [(plugin, impl) for (_, plugin), impl in found]
 
     def call(self, hook: str, plugin: Plugin, implementation: HookImpl, arguments: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torc_core.contracts.provider import Provider, load_target, told
-from torc_core.errors import NotFound, PluginError
+from torc_core.errors import Invalid, NotFound, PluginError
 from torc_core.plugin_loading import ACTIVE, Plugin, PluginLoader
 from torc_core.problems import Problem, did_you_mean
 
@@ -18,18 +18,27 @@ if TYPE_CHECKING:
     from torc_core.config import Config
     from torc_core.contracts.executor import Executor
     from torc_core.contracts.formats import SpecFormat
+    from torc_core.contracts.monitor import Monitor
     from torc_core.contracts.storage import Storage
+    from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.spec.plan import Plan
 
-FORMAT, EXECUTOR, STORAGE, COMMAND = "spec format", "executor", "storage", "command"
+FORMAT, EXECUTOR, STORAGE, MONITOR, COMMAND = "spec format", "executor", "storage", "monitor", "command"
 REGISTRIES = {
     FORMAT: ("torc_register_spec_formats", "torc_core.contracts.formats:SpecFormat"),
     EXECUTOR: ("torc_register_executors", "torc_core.contracts.executor:Executor"),
     STORAGE: ("torc_register_storage", "torc_core.contracts.storage:Storage"),
+    MONITOR: ("torc_register_monitors", "torc_core.contracts.monitor:Monitor"),
     COMMAND: ("torc_register_commands", ""),  # what a command is, the command line knows
 }
 """For each kind of provider, the hook that collects it and the class its targets are made from."""
-RULES = "spec rules"
+AUTO = "auto"
+"""Instead of a name: whichever can be used here."""
+OTHERS = {
+    "spec rules": ("torc_modify_spec", "torc_validate_spec"),
+    "decisions": ("torc_correct_resources",),
+}
+"""What plugins add besides, and the hooks that add it."""
 
 
 class Offer(NamedTuple):
@@ -93,7 +102,7 @@ class PluginHost:
         for offers in self._stages(FORMAT):
             offer = offers.get(file_or_name) or _by_suffix(offers.values(), file_or_name)
             if offer is not None:
-                return _make_format(offer)
+                return _make(offer)  # type: ignore[no-any-return]
         raise self._missing(FORMAT, file_or_name)
 
     def formats(self) -> list[SpecFormat]:
@@ -101,7 +110,7 @@ class PluginHost:
         made = []
         for offer in self.offers(FORMAT):
             try:
-                made.append(_make_format(offer))
+                made.append(_make(offer))
             except PluginError as exc:
                 self.report(offer.plugin, exc)
         return made
@@ -115,6 +124,26 @@ class PluginHost:
         """Return the class for a location (``sqlite:jobs.db``) or scheme; raises NotFound or PluginError."""
         found: type[Storage] = self._find(STORAGE, location.partition(":")[0]).load()
         return found
+
+    def monitor(self, name: str = AUTO) -> Monitor | None:
+        """Return a new monitor: the one of that name, or the first that can be used here, None when there is none.
+
+        Raises NotFound or PluginError, and Invalid for one that cannot be used here.
+        """
+        if name != AUTO:
+            made = _make(self._find(MONITOR, name))
+            for problem in made.check():
+                raise Invalid(f'monitor "{name}" cannot be used here: {problem.message}', hint=problem.hint)
+            return made  # type: ignore[no-any-return]
+        for offers in self._stages(MONITOR):
+            for offer in offers.values():
+                try:
+                    made = _make(offer)
+                    if not made.check():
+                        return made  # type: ignore[no-any-return]
+                except PluginError as exc:
+                    self.report(offer.plugin, exc)
+        return None
 
     def offers(self, kind: str) -> list[Offer]:
         """Return everything of a kind; nothing is imported but the plugins' own modules."""
@@ -146,6 +175,32 @@ class PluginHost:
                 self.loader.drop(plugin, "plugin-failed", str(exc))
         return self.problems + found
 
+    # what plugins decide
+
+    def correct_resources(self, adjustment: Adjustment) -> Correction | None:
+        """Return what a plugin says jobs should get, None when none has an opinion; raises PluginError."""
+        from torc_core.engine.corrections import Correction
+
+        hook = "torc_correct_resources"
+        plugin, answer = self._decide(hook, {"adjustment": adjustment})
+        if answer is None:
+            return None
+        if not isinstance(answer, Correction):
+            raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}, expected Correction or None")
+        try:
+            return answer.check()
+        except (ValueError, AttributeError, TypeError) as exc:
+            raise PluginError(f"{plugin}: {hook} returned what no requirements can be: {exc}") from exc
+
+    def _decide(self, hook: str, arguments: Mapping[str, Any]) -> tuple[Plugin | None, Any]:
+        """Return the first answer that is not None and who gave it; a failure is raised."""
+        self.loader.search()
+        for plugin, implementation in self.loader.implementations(hook, last_first=True):
+            answer = self.loader.call(hook, plugin, implementation, arguments)
+            if answer is not None:
+                return plugin, answer
+        return None, None
+
     # health
 
     def plugins(self) -> list[Plugin]:
@@ -159,9 +214,9 @@ class PluginHost:
         return [offer for offers in self._registries.values() for offer in offers.values() if offer.plugin is plugin]
 
     def kinds(self, plugin: Plugin) -> list[str]:
-        """Return what a plugin adds: names of registries, and ``spec rules``."""
+        """Return what a plugin adds: names of registries, and what else there is."""
         kinds = {offer.kind for offer in self.offered_by(plugin)}
-        return sorted(kinds | ({RULES} if {"torc_modify_spec", "torc_validate_spec"} & set(plugin.hooks) else set()))
+        return sorted(kinds | {kind for kind, hooks in OTHERS.items() if set(hooks) & set(plugin.hooks)})
 
     def check(self) -> list[Problem]:
         """Import everything that plugins offer and return every problem there is."""
@@ -241,13 +296,13 @@ def _by_suffix(offers: Collection[Offer], file: str) -> Offer | None:
     return max(fitting, key=lambda item: item[0])[1] if fitting else None
 
 
-def _make_format(offer: Offer) -> SpecFormat:
+def _make(offer: Offer) -> Any:
+    """Return a new object of what was offered; a failing constructor of a third party is a PluginError."""
     cls = offer.load()
     try:
-        made: SpecFormat = cls()
-    except Exception as exc:  # a third party's constructor
+        return cls()
+    except Exception as exc:
         raise PluginError(f"{offer.plugin}: {offer.provider.target} cannot be made: {told(exc)}") from exc
-    return made
 
 
 def _checked(answer: Any, item: type, what: str) -> list[Any]:

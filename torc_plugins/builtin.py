@@ -37,3 +37,13 @@ def torc_register_storage() -> list[Provider]:
         Provider("memory", f"{storage}.memory_storage:MemoryStorage", "Kept until the process ends"),
         Provider("postgresql", f"{storage}.postgresql_storage:PostgresqlStorage", "A PostgreSQL database, for teams"),
     ]
+
+
+@hookimpl
+def torc_register_monitors() -> list[Provider]:
+    """Offer the monitors; the first that can be used here is."""
+    monitors = "torc_plugins.monitors"
+    return [
+        Provider("proc", f"{monitors}.proc_monitor:ProcMonitor", "Linux: /proc and control groups"),
+        Provider("psutil", f"{monitors}.psutil_monitor:PsutilMonitor", "Other systems, with psutil"),
+    ]

@@ -4,6 +4,7 @@ import pytest
 
 from torc_core.plugins import PluginHost
 from torc_core.testing.executors import ExecutorSuite
+from torc_core.testing.monitors import MonitorSuite
 from torc_core.testing.storage import StorageSuite
 
 
@@ -17,6 +18,13 @@ class TestNiceExecutor(ExecutorSuite):
 
     def make(self, tmp_path):
         return PluginHost().executor("nice")()
+
+
+class TestPssMonitor(MonitorSuite):
+    __test__ = True
+
+    def make(self, tmp_path):
+        return PluginHost().monitor("pss")
 
 
 class TestScratchStorage(StorageSuite):

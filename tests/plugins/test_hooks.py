@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from torc_core import hookspecs
-from torc_core.contracts.executor import LaunchRequest
+from torc_core.contracts.executor import LaunchRequest, Processes
+from torc_core.engine.corrections import Adjustment, Correction
+from torc_core.engine.resource_rules import Needs
 from torc_core.errors import Invalid
 from torc_core.plugins import COMMAND, PluginHost
+from torc_core.records.resources import ResourceRequirements
 from torc_core.spec.plan import Plan, PlannedJob
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +91,26 @@ def test_torc_register_storage(host, tmp_path, monkeypatch):
     assert (tmp_path / "run7.db").is_file()
 
 
+def test_torc_register_monitors(host):
+    monitor = host.monitor("pss")
+    me = {1: Processes(os.getpid(), ())}
+    monitor.measure(me)
+    assert monitor.name == "pss"
+
+
+def test_torc_correct_resources(host):
+    needs = Needs.of(ResourceRequirements(id=3, workflow_id=1, name="big", num_cpus=2, memory="2g", runtime="PT1H"))
+
+    def decided(memory, **settings):
+        asked = PluginHost(settings={"site-sizes": settings})
+        return asked.correct_resources(Adjustment(needs, (), Correction(2, memory, "PT2H"), True))
+
+    assert decided("5g") == Correction(2, "8g", "PT2H")
+    assert decided("8g") == Correction(2, "8g", "PT2H")
+    assert decided("5g", step="6g") == Correction(2, "6g", "PT2H")
+    assert decided("2g") is None
+
+
 def test_torc_register_commands(host):
     offers = {offer.provider.name: offer for offer in host.offers(COMMAND)}
     assert offers["site-rules"].provider.summary == "Say what this site asks of specs."
@@ -126,7 +149,7 @@ def test_every_hook_has_a_test_of_its_name_and_an_example(hook):
 
 @pytest.mark.parametrize("hook", published())
 def test_every_hook_says_its_kind_and_since_when_it_is_there(hook):
-    assert re.search(r"Kind: (collect|amend)\. Since: \d+\.\d+\.", inspect.getdoc(published()[hook]))
+    assert re.search(r"Kind: (collect|amend|decide)\. Since: \d+\.\d+\.", inspect.getdoc(published()[hook]))
 
 
 def test_the_guide_has_a_heading_with_the_signature_of_every_hook_and_no_other():

@@ -3,8 +3,9 @@ import sys
 import pytest
 
 from torc_core.contracts.executor import Executor
-from torc_core.errors import NotFound, PluginError
+from torc_core.errors import Invalid, NotFound, PluginError
 from torc_core.plugins import COMMAND, EXECUTOR, FORMAT, PluginHost
+from torc_core.problems import Problem
 from torc_core.spec.plan import Plan
 
 HEAD = """
@@ -28,11 +29,14 @@ def codes(host):
 
 def test_the_built_in_providers_are_all_there():
     host = PluginHost(only=[])
-    offered = {kind: [offer.provider.name for offer in host.offers(kind)] for kind in (FORMAT, EXECUTOR, "storage")}
+    offered = {
+        kind: [offer.provider.name for offer in host.offers(kind)] for kind in (FORMAT, EXECUTOR, "storage", "monitor")
+    }
     assert offered == {
         FORMAT: ["json", "json5", "yaml", "kdl"],
         EXECUTOR: ["local", "dry-run"],
-        "storage": ["sqlite", "memory"],
+        "storage": ["sqlite", "memory", "postgresql"],
+        "monitor": ["proc", "psutil"],
     }
 
 
@@ -334,3 +338,116 @@ def test_two_commands_with_one_name_are_reported(plugin):
     host = PluginHost()
     assert [offer.plugin.distribution for offer in host.offers(COMMAND)] == ["torc-greet"]
     assert codes(host) == ["plugin-duplicate"]
+
+
+# monitors
+
+
+MONITOR = (
+    HEAD
+    + """
+from torc_core.contracts.monitor import Monitor
+
+class Mine(Monitor):
+    name = "mine"
+    def check(self):
+        return [Problem("x", "there is no such machine", hint="Buy one")] if {broken} else []
+    def measure(self, commands):
+        return {{}}
+    def machine(self):
+        return None
+
+@hookimpl
+def torc_register_monitors():
+    return [Provider("mine", "torc_mine:Mine")]
+"""
+)
+
+
+def test_the_first_built_in_monitor_that_works_is_used_unless_one_is_named(plugin):
+    plugin("mine", MONITOR.format(broken=False))
+    host = PluginHost()
+    assert host.monitor().name == "proc"
+    assert "torc_mine" not in sys.modules
+    assert host.monitor("psutil").name == "psutil"
+    assert host.monitor("mine").name == "mine"
+
+
+def test_where_no_built_in_monitor_works_one_of_a_plugin_does(plugin, monkeypatch):
+    from torc_plugins.monitors.proc_monitor import ProcMonitor
+    from torc_plugins.monitors.psutil_monitor import PsutilMonitor
+
+    for built_in in (ProcMonitor, PsutilMonitor):
+        monkeypatch.setattr(built_in, "check", lambda self: [Problem("no", "not here")])
+    assert PluginHost(only=[]).monitor() is None
+    plugin("mine", MONITOR.format(broken=False))
+    assert PluginHost().monitor().name == "mine"
+
+
+def test_a_named_monitor_that_cannot_be_used_says_why(plugin):
+    plugin("mine", MONITOR.format(broken=True))
+    with pytest.raises(Invalid, match='monitor "mine" cannot be used here: there is no such machine') as caught:
+        PluginHost().monitor("mine")
+    assert caught.value.hint == "Buy one"
+    with pytest.raises(NotFound, match='monitor "their" is not available'):
+        PluginHost().monitor("their")
+
+
+# decisions
+
+
+DECIDER = """
+from torc_core.hookspecs import hookimpl
+
+@hookimpl{how}
+def torc_correct_resources(adjustment):
+    return {answer}
+"""
+
+
+def deciding():
+    """Return what the installed plugins make of a proposal of 3g."""
+    from torc_core.engine.corrections import Adjustment, Correction
+    from torc_core.engine.resource_rules import Needs
+    from torc_core.records.resources import ResourceRequirements
+
+    needs = Needs.of(ResourceRequirements(id=3, workflow_id=1, name="big", memory="2g"))
+    return PluginHost().correct_resources(Adjustment(needs, (), Correction(1, "3g", "PT1M"), True))
+
+
+def gives(memory, how=""):
+    return DECIDER.format(how=how, answer=f"adjustment.correction._replace(memory={memory!r})")
+
+
+def test_the_plugin_loaded_last_decides(plugin):
+    plugin("a", gives("10g"))
+    plugin("b", gives("20g"))
+    plugin("c", DECIDER.format(how="", answer="None"))
+    assert deciding().memory == "20g"
+
+
+def test_a_plugin_can_ask_to_decide_first(plugin):
+    plugin("a", gives("10g", "(tryfirst=True)"))
+    plugin("b", gives("20g"))
+    plugin("c", gives("30g", "(trylast=True)"))
+    assert deciding().memory == "10g"
+
+
+def test_nobody_has_to_decide(plugin):
+    assert deciding() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("7", "returned a int, expected Correction or None"),
+        ("adjustment.correction._replace(memory='much')", "cannot read 'much'"),
+        ("adjustment.correction._replace(num_cpus=-1)", "num_cpus is -1"),
+        ("adjustment.no_such_thing", "failed in torc_correct_resources: AttributeError"),
+    ],
+)
+def test_a_wrong_decision_ends_the_operation_and_names_the_plugin(plugin, answer, said):
+    plugin("odd", DECIDER.format(how="", answer=answer))
+    with pytest.raises(PluginError, match=said) as caught:
+        deciding()
+    assert 'plugin "odd"' in str(caught.value)

@@ -41,6 +41,7 @@ OPTIONS: dict[str, Option] = {
         Option("client.run.num_cpus", WHOLE, None, "CPUs that jobs may use; detected when not set", least=1),
         Option("client.run.memory_gb", NUMBER, None, "memory that jobs may use, in GB; detected when not set", above=0),
         Option("client.run.num_gpus", WHOLE, None, "GPUs that jobs may use; detected when not set", least=0),
+        Option("client.run.monitor", TEXT, "auto", "what measures jobs: auto, proc, psutil, or a plugin's"),
         Option("plugins.only", WORDS, None, "load only these plugins, besides the built-in ones", "TORC_PLUGINS"),
         Option("plugins.disabled", WORDS, [], "plugins or distributions to leave out", "TORC_PLUGINS_DISABLED"),
         Option(

@@ -49,11 +49,15 @@ class LaunchRequest(NamedTuple):
     stderr: str | None  # the same path as stdout combines both
     cwd: str | None = None  # None: the caller's
     cpus: int = 1
-    memory_bytes: int = 0  # 0: not limited
+    memory_bytes: int = 0  # what it asked for
     gpu_ids: tuple[str, ...] = ()
     nodes: int = 1
     walltime_seconds: float | None = None
     supports_termination: bool = False  # gets SIGTERM and time before SIGKILL
+    memory_limit_bytes: int = 0  # it is ended when it uses more, if enforces_memory; 0: not limited
+    grace_seconds: float = 30.0  # what supports_termination gives when the walltime is over
+    termination_signal: str = "SIGTERM"  # what is sent instead of SIGTERM
+    marks: tuple[str, ...] = ()  # settings in env that all its processes have and no others, wherever they went
 
 
 class Observation(NamedTuple):
@@ -68,6 +72,18 @@ class Observation(NamedTuple):
     peak_memory_bytes: int | None = None
     cpu_seconds: float | None = None
     reason: str | None = None  # "timeout", "memory", "canceled" when the executor ended it
+    avg_memory_bytes: int | None = None
+    peak_cpu_percent: float | None = None  # 100 is one CPU
+    read_bytes: int | None = None  # by system calls, files and everything else
+    write_bytes: int | None = None
+
+
+class Processes(NamedTuple):
+    """Where on this machine the processes of a running command are found."""
+
+    pid: int | None = None  # of the first; it leads a session of its own
+    marks: tuple[str, ...] = ()  # see LaunchRequest
+    cgroup: str | None = None  # the directory of the control group (version 2) that they are in and nobody else
 
 
 class SubmitError(NamedTuple):
@@ -117,6 +133,10 @@ class Executor(ABC):
         For cleaning up after a runner that was killed; empty where that cannot be told.
         """
         return []
+
+    def processes(self, handle: Handle) -> Processes | None:
+        """Return where the processes of a running command are, for monitors; None when that is not known here."""
+        return None
 
     @abstractmethod
     def cancel(self, handles: Collection[Handle], grace_seconds: float) -> None:

@@ -1,0 +1,250 @@
+"""Control groups, version 2: found where this process may make some, never assumed to be there.
+
+A group holds the processes of one command, wherever they move, so that the kernel itself counts and limits what they
+use, and ends all of them at once. What a group offers depends on the controllers that are delegated to it; each file is
+used only where it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+
+from torc_plugins import procfs
+
+_PREFIX = "torc-"  # then the pid of the runner and when it began, in ticks
+_LEAF = "runner"
+_numbers = itertools.count(1)  # several executors of one process do not share groups
+_MOVES = 20  # how often processes are looked for that were started while their parent was moved
+
+
+class Cgroup:
+    """The group of one command."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def add(self, pid: int) -> None:
+        """Move a process into the group, with children that it has started meanwhile; raises OSError."""
+        _write(f"{self.path}/cgroup.procs", str(pid))
+        seen = {pid}
+        for _ in range(_MOVES):
+            new = {child for parent in seen for child in _children(parent)} - seen
+            if not new:
+                return
+            for child in new:
+                with contextlib.suppress(OSError):
+                    _write(f"{self.path}/cgroup.procs", str(child))
+            seen |= new
+
+    def limit_memory(self, size: int) -> bool:
+        """Have the kernel end the whole group when it needs more; returns whether it will."""
+        try:
+            _write(f"{self.path}/memory.max", str(size))
+        except OSError:
+            return False
+        for name, value in (("memory.oom.group", "1"), ("memory.swap.max", "0")):
+            with contextlib.suppress(OSError):
+                _write(f"{self.path}/{name}", value)
+        return True
+
+    def kill(self) -> bool:
+        """End every process of the group at once; returns whether that was possible."""
+        try:
+            _write(f"{self.path}/cgroup.kill", "1")
+        except OSError:
+            return False
+        return True
+
+    def members(self) -> list[int]:
+        """Return the processes of the group."""
+        return [int(pid) for pid in procfs.read(f"{self.path}/cgroup.procs", 1 << 20).split()]
+
+    @property
+    def has_members(self) -> bool:
+        """Whether anything in it runs."""
+        return b"populated 1" in procfs.read(f"{self.path}/cgroup.events", 256)
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """What everything that was ever in it has used."""
+        return cpu_seconds(self.path)
+
+    @property
+    def oom_kills(self) -> int:
+        """How many processes were ended because the group needed too much memory."""
+        return _value(f"{self.path}/memory.events", b"oom_kill") or 0
+
+    def peak_memory(self) -> int | None:
+        """Return the highest use of memory, without the page cache that is left; for when all processes are gone.
+
+        The kernel counts pages of files that were read or written as the group's; they are what remains of it then,
+        and nothing that the command needed.
+        """
+        peak, left = (_number(f"{self.path}/memory.{name}") for name in ("peak", "current"))
+        return None if peak is None else max(0, peak - (left or 0))
+
+    def remove(self) -> bool:
+        """Remove the group; returns whether that was possible: not while anything runs in it."""
+        try:
+            os.rmdir(self.path)  # noqa: PTH106
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
+
+class Cgroups:
+    """Makes groups below the one that this process may use."""
+
+    def __init__(self, root: str, has_memory: bool) -> None:
+        self.root = root
+        self.has_memory = has_memory
+        self._left: list[Cgroup] = []
+
+    def make(self, name: str) -> Cgroup:
+        """Make a group; raises OSError."""
+        path = f"{self.root}/{name}"
+        os.mkdir(path)  # noqa: PTH102
+        return Cgroup(path)
+
+    def let_go(self, group: Cgroup) -> None:
+        """Remove a group now, or later when what its command left behind has ended."""
+        if not group.remove():
+            self._left.append(group)
+
+    def close(self) -> None:
+        """Remove all groups that can be removed."""
+        self._left = [group for group in self._left if not group.remove()]
+        Cgroup(self.root).remove()
+
+
+def probe() -> Cgroups | None:
+    """Return where this process can make groups, None when that is nowhere.
+
+    They are made in the group of this process, if it may write there. The kernel counts and limits the memory of groups
+    only when no process is beside them, so this process moves into one of its own if it is alone, or does without.
+    """
+    here = own_group()
+    if here is None or not _may_write(here):
+        return None
+    _clear(here)
+    has_memory = _delegate_memory(here)
+    me = procfs.read_process(os.getpid())
+    if me is None:
+        return None
+    try:
+        root = f"{here}/{_PREFIX}{me.pid}-{me.started}-{next(_numbers)}"
+        os.mkdir(root)  # noqa: PTH102
+        has_memory = has_memory and _enable_memory(root)
+        test = Cgroups(root, has_memory).make("test")
+        works = os.path.exists(f"{test.path}/cgroup.procs")  # noqa: PTH110
+        test.remove()
+    except OSError:
+        return None
+    return Cgroups(root, has_memory) if works else None
+
+
+def _clear(group: str) -> None:
+    """Remove what runners that were killed have left, as far as nothing runs in it."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(group):  # noqa: PTH208
+            pid, started = [*name.removeprefix(_PREFIX).split("-"), ""][:2]
+            if not name.startswith(_PREFIX) or not (pid.isdecimal() and started.isdecimal()):
+                continue
+            owner = procfs.read_process(int(pid))
+            if owner is None or owner.started != int(started):
+                for below in os.listdir(f"{group}/{name}"):  # noqa: PTH208
+                    Cgroup(f"{group}/{name}/{below}").remove()
+                Cgroup(f"{group}/{name}").remove()
+
+
+def own_group() -> str | None:
+    """Return the directory of the group that this process is in."""
+    mounts = procfs.read("/proc/self/mountinfo", 1 << 20).decode(errors="replace").splitlines()
+    for line in procfs.read("/proc/self/cgroup", 1 << 16).decode(errors="replace").splitlines():
+        number, _, rest = line.partition(":")
+        if number == "0" and rest.startswith(":/"):
+            return next(filter(None, (_below(mount, rest[1:]) for mount in mounts)), None)
+    return None
+
+
+def _below(mount: str, group: str) -> str | None:
+    """Return the directory of a group below a mount, when that is one of control groups, version 2, that shows it."""
+    fields, _, kind = mount.partition(" - ")
+    if not kind.startswith("cgroup2 "):
+        return None
+    top, place = fields.split()[3:5]
+    if top not in ("/", group) and not group.startswith(f"{top}/"):
+        return None
+    below = group if top == "/" else group[len(top) :]
+    return place.rstrip("/") + below.rstrip("/") or "/"
+
+
+def _may_write(group: str) -> bool:
+    names = ("", "/cgroup.procs", "/cgroup.subtree_control")
+    return all(os.access(f"{group}{name}", os.W_OK) for name in names)
+
+
+def _delegate_memory(group: str) -> bool:
+    """Have groups below ``group`` count memory; this process makes room by moving into a group of its own."""
+    if _enable_memory(group):
+        return True
+    if "memory" not in _words(f"{group}/cgroup.controllers"):
+        return False
+    if Cgroup(group).members() != [os.getpid()]:
+        return False  # the others are not ours to move
+    leaf = f"{group}/{_LEAF}-{os.getpid()}"
+    try:
+        os.mkdir(leaf)  # noqa: PTH102
+        _write(f"{leaf}/cgroup.procs", str(os.getpid()))
+    except OSError:
+        return False
+    return _enable_memory(group)
+
+
+def _enable_memory(group: str) -> bool:
+    with contextlib.suppress(OSError):
+        if "memory" not in _words(f"{group}/cgroup.subtree_control"):
+            _write(f"{group}/cgroup.subtree_control", "+memory")
+    return "memory" in _words(f"{group}/cgroup.subtree_control")
+
+
+def cpu_seconds(group: str) -> float | None:
+    """Return the CPU time of everything that was ever in a group."""
+    used = _value(f"{group}/cpu.stat", b"usage_usec")
+    return None if used is None else used / 1e6
+
+
+def _value(path: str, name: bytes) -> int | None:
+    """Return the number beside a name in a file of such lines."""
+    for line in procfs.read(path, 4096).splitlines():
+        key, _, number = line.partition(b" ")
+        if key == name:
+            return int(number)
+    return None
+
+
+def _number(path: str) -> int | None:
+    text = procfs.read(path, 64).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _words(path: str) -> list[str]:
+    return procfs.read(path, 4096).decode(errors="replace").split()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in procfs.read(f"/proc/{pid}/task/{pid}/children", 1 << 16).split()]
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

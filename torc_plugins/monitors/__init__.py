@@ -1,0 +1,1 @@
+"""Ways to measure what jobs and machines use."""
