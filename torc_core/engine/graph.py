@@ -11,6 +11,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ class WorkflowGraph:
     """
 
     __slots__ = (
-        "_dependents", "_first", "_first_ids", "_first_nodes", "_gates", "_last", "_reverse", "_room", "_spans", "bad",
-        "canceled", "degrees", "flags", "held", "ids", "job_count", "lanes", "log", "ready", "remaining", "status",
+        "_dependents", "_first", "_first_ids", "_first_nodes", "_gates", "_last", "_moments", "_reverse", "_room", "_spans",
+        "bad", "canceled", "degrees", "flags", "held", "ids", "job_count", "lanes", "log", "ready", "remaining", "status",
         "unfinished",
     )  # fmt: skip
 
@@ -66,6 +67,7 @@ class WorkflowGraph:
         self.remaining = array("i", self.degrees)
         self.bad = array("i", bytes(4 * nodes))
         self.held: dict[int, int] = {}
+        self._moments: list[tuple[int, int]] = []  # (until, node); stale ones are dropped when they come up
         self.unfinished = self.job_count
         self.canceled = False
         self._reverse: tuple[array[int], array[int], array[int]] | None = None
@@ -146,6 +148,7 @@ class WorkflowGraph:
         if node not in self.held:
             self.remaining[node] += 1
         self.held[node] = until
+        heappush(self._moments, (until, node))
 
     def let_go(self, node: int) -> None:
         """A job waits for no moment any more."""
@@ -155,7 +158,19 @@ class WorkflowGraph:
     @property
     def next_moment(self) -> int | None:
         """The earliest moment that a job waits for (ms since 1970)."""
-        return min(self.held.values(), default=None)
+        moments = self._moments
+        while moments and self.held.get(moments[0][1]) != moments[0][0]:
+            heappop(moments)
+        return moments[0][0] if moments else None
+
+    def take_due(self, now: int) -> list[int]:
+        """Let go of the jobs that wait for a moment up to ``now``; returns them."""
+        due: list[int] = []
+        while (moment := self.next_moment) is not None and moment <= now:
+            node = self._moments[0][1]
+            self.let_go(node)
+            due.append(node)
+        return due
 
     # edges
 

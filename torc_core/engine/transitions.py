@@ -136,8 +136,7 @@ def retry(graph: WorkflowGraph, node: int, until: int | None = None) -> Changes:
 def wake(graph: WorkflowGraph, now: int) -> Changes:
     """Make jobs ready whose moment has come (``now`` is ms since 1970) and that wait for nothing else."""
     changes = Changes(graph)
-    for node in [node for node, until in graph.held.items() if until <= now]:
-        graph.let_go(node)
+    for node in graph.take_due(now):
         if not graph.remaining[node]:
             graph.status[node] = READY
             changes.ready.append(node)

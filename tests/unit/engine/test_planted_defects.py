@@ -63,8 +63,8 @@ DEFECTS = {
     ),
     "a moment that has come frees a job that waits for others": (
         transitions,
-        "graph.let_go(node)\n        if not graph.remaining[node]:",
-        "graph.let_go(node)\n        if True:",
+        "in graph.take_due(now):\n        if not graph.remaining[node]:",
+        "in graph.take_due(now):\n        if True:",
     ),
     "a job that was set to another status still waits for its moment": (
         transitions,
