@@ -84,6 +84,11 @@ def format_duration(seconds: int) -> str:
     return f"P{day}T{time}" if time else f"P{day}" if day else "PT0S"
 
 
+def counted(count: int, word: str) -> str:
+    """Write a count with its word, whose plural ends in s: ``1 job``, ``1,000 jobs``."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
 def human_duration(seconds: float) -> str:
     """Write seconds for people: ``3h 2m 1s``, ``2m 1s`` or, below a minute, ``1.5s``."""
     if seconds < MINUTE:

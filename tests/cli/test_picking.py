@@ -103,10 +103,10 @@ def test_what_destroys_never_takes_the_only_workflow_silently(torc, typed, words
 @pytest.mark.parametrize(
     ("words", "question"),
     [
-        (("delete", "1"), 'Delete workflow 1 "asked" of ada with 1 jobs?'),
+        (("delete", "1"), 'Delete workflow 1 "asked" of ada with 1 job?'),
         (("workflows", "reset-status", "1"), "Reset all jobs of workflow 1?"),
         (("jobs", "delete-all", "1"), "Delete all jobs of workflow 1?"),
-        (("jobs", "reset-status", "1"), "Reset 1 jobs and 0 that follow them in workflow 1?"),
+        (("jobs", "reset-status", "1"), "Reset 1 job and 0 downstream in workflow 1?"),
     ],
 )
 def test_who_says_no_changes_nothing_and_gets_0(torc, typed, words, question):

@@ -68,7 +68,7 @@ def test_lines_elsewhere_are_plain_and_say_what_failed(capsys):
         display.show(Progress(Counts(failed=1), [], [], "the service is away"))
         display.end(is_complete=True)
     assert capsys.readouterr().err.splitlines() == [
-        "Running 2 of 3 jobs; 1 have ended before",
+        "Running 2 of 3 jobs; 1 ended before",
         "job_id=1 name=job1 failed return_code=9 (out of memory)",
         "the service is away",
     ]

@@ -156,7 +156,7 @@ def test_a_job_that_is_added_while_it_runs_waits_for_the_next_run(tmp_path, star
     until(lambda: (tmp_path / "started_6").exists(), "all have started")
     program(tmp_path, "jobs", "create", "1", "-n", "late", "-c", "touch late")
     (tmp_path / "go").touch()
-    told = "1 jobs were added or reset. Take them up with: torc workflows reinit 1 && torc run 1"
+    told = "1 job added or reset. Go on with: torc workflows reinit 1 && torc run 1"
     assert told in first.wait().out
     assert f"Nothing to run in workflow 1. {told}" in program(tmp_path, "run", "1").out
     assert ask(tmp_path, "workflows", "reinit", "1")["run_id"] == 2

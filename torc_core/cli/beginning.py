@@ -13,6 +13,7 @@ from torc_core.cli.pick import confirmed, no_prompts_option, pick, workflow_argu
 from torc_core.cli.showing import echo_message
 from torc_core.records.answers import BegunRun
 from torc_core.runner.beginning import begin_run, explain_reruns
+from torc_core.units import counted
 
 _force = click.option("--force", is_flag=True, help="Go on although input files are missing.")
 _FINDINGS = {
@@ -56,7 +57,7 @@ def _begin(app: App, workflow_id: int, *, again: bool, force: bool) -> int:
     if app.wants_json:
         echo_message(app, message, workflow_id=workflow_id, run_id=begun.run_id)
     else:
-        echo(f"{message}: {begun.jobs_by_status['ready']} jobs ready. Run it with: torc run {workflow_id}")
+        echo(f"{message}: {counted(begun.jobs_by_status['ready'], 'job')} ready. Run it with: torc run {workflow_id}")
     return 0
 
 

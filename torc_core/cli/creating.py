@@ -12,6 +12,7 @@ from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.reading import check, read_plan, read_source, skip_checks_option
 from torc_core.cli.showing import echo_message
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.records.answers import CreatedWorkflow
@@ -42,7 +43,7 @@ def create(app: App, file: str, no_resource_monitoring: bool, skip_checks: bool,
     if app.wants_json:
         echo_message(app, message, workflow_id=made.workflow_id)
     else:
-        echo(f"{message} with {made.job_count} jobs. Run it with: torc run {made.workflow_id}")
+        echo(f"{message} with {counted(made.job_count, 'job')}. Run it with: torc run {made.workflow_id}")
     return 0
 
 

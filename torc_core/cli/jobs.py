@@ -20,6 +20,7 @@ from torc_core.records.answers import JobList
 from torc_core.records.record import Page
 from torc_core.records.resources import FailureHandler, Job, ResourceRequirements, Result
 from torc_core.service.api import Service
+from torc_core.units import counted
 
 JOBS = Shown(
     Job,
@@ -112,7 +113,7 @@ def create_from_file(
         taken.add(name)
         made.append(Job(workflow_id=workflow_id, name=name, command=command, resource_requirements_id=needs_id))
     service.create_jobs(JobList(jobs=made))
-    message = f"Created {len(made)} jobs in workflow {workflow_id}"
+    message = f"Created {counted(len(made), 'job')} in workflow {workflow_id}"
     echo_message(app, message, workflow_id=workflow_id, jobs_created=len(made))
 
 

@@ -13,6 +13,7 @@ from torc_core.cli.pick import confirmed, pick, workflow_argument
 from torc_core.cli.showing import bare_fields
 from torc_core.errors import Conflict, Forbidden, TorcError
 from torc_core.records.resources import Workflow
+from torc_core.units import counted
 
 
 @click.command(cls=TorcCommand)
@@ -66,11 +67,10 @@ def _delete(app: App, workflow_id: int, no_prompts: bool) -> Workflow | None:
     summary = service.get_workflow_status(workflow_id)
     if summary.active_compute_nodes and not no_prompts:
         raise Conflict(
-            f"workflow {workflow_id} has {summary.active_compute_nodes} active runners",
+            f"workflow {workflow_id} has {counted(summary.active_compute_nodes, 'active runner')}",
             hint=f"Cancel it first: torc cancel {workflow_id}; or insist with --no-prompts.",
         )
     about = f" ({workflow.description})" if workflow.description else ""
-    question = (
-        f'Delete workflow {workflow_id} "{workflow.name}"{about} of {workflow.user} with {summary.total_jobs} jobs?'
-    )
+    jobs = counted(summary.total_jobs, "job")
+    question = f'Delete workflow {workflow_id} "{workflow.name}"{about} of {workflow.user} with {jobs}?'
     return service.delete(Workflow, workflow_id) if confirmed(app, question, no_prompts) else None

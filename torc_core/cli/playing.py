@@ -11,6 +11,7 @@ from torc_core.cli.output import echo, echo_json, echo_table
 from torc_core.cli.reading import is_spec, read_plan, stored_id
 from torc_core.errors import UsageError
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def show(schedule: Schedule) -> None:
     rows = schedule.rows()
     echo_table(JOB_COLUMNS, rows[:_SHOWN_JOBS])
     if len(rows) > _SHOWN_JOBS:
-        echo(f"... and {len(rows) - _SHOWN_JOBS:,} more jobs; -f json lists all")
+        echo(f"... and {counted(len(rows) - _SHOWN_JOBS, 'more job')}; -f json lists all")
     echo()
     for label, text in schedule.summary():
         echo(f"{label + ':':22}{text}")

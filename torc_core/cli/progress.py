@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from torc_core.cli.app import LEVELS
 from torc_core.cli.output import harmless, is_terminal, write
-from torc_core.units import human_duration
+from torc_core.units import counted, human_duration
 
 if TYPE_CHECKING:
     from torc_core.records.answers import FinishedJob, JobLaunch, StatusSummary
@@ -88,8 +88,8 @@ class Display:
 
     def __enter__(self) -> Self:
         """Say what begins."""
-        done = f"; {self._before} have ended before" if self._before else ""
-        self._lines("info", f"Running {self._total - self._before} of {self._total} jobs{done}")
+        done = f"; {self._before} ended before" if self._before else ""
+        self._lines("info", f"Running {self._total - self._before} of {counted(self._total, 'job')}{done}")
         if self._says("info"):
             self._thread = threading.Thread(target=self._keep_up, name="display", daemon=True)
             self._thread.start()

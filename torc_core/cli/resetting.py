@@ -18,6 +18,7 @@ from torc_core.records.resources import Job
 from torc_core.runner.beginning import begin_run
 from torc_core.service.api import Service
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 
 def next_step(workflow_id: int) -> str:
@@ -51,7 +52,7 @@ def reset_jobs(
     if dry_run:
         _show_preview(app, chosen, listed, below, reinit)
         return 0
-    question = f"Reset {len(listed)} jobs and {len(below)} that follow them in workflow {chosen}?"
+    question = f"Reset {counted(len(listed), 'job')} and {len(below)} downstream in workflow {chosen}?"
     if not confirmed(app, question, no_prompts):
         return 0
     service.reset_jobs(chosen, choice)
@@ -67,7 +68,7 @@ def reset_jobs(
             }
         )  # fmt: skip
     else:
-        echo(f"Reset {len(listed)} jobs and {len(below)} that follow them")
+        echo(f"Reset {counted(len(listed), 'job')} and {len(below)} downstream")
         if not reinit:
             echo(f"Begin the next run with: {next_step(chosen)}")
     if error is not None:

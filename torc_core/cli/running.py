@@ -15,6 +15,7 @@ from torc_core.cli.pick import pick
 from torc_core.cli.reading import is_spec, read_plan, skip_checks_option, stored_id
 from torc_core.cli.runner_options import Runs, runner_options
 from torc_core.errors import Invalid, NotFound, TorcError, UsageError
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.cli.progress import Display, Failure
@@ -177,7 +178,7 @@ def find_resumable(app: App, plan: Plan) -> int:
     if planned != stored:
         other = sorted(n for n in planned.keys() | stored.keys() if planned.get(n) != stored.get(n))
         raise Invalid(
-            f"the spec has changed since workflow {here[0]} was made from it: {len(other)} jobs differ,"
+            f"the spec has changed since workflow {here[0]} was made from it: {counted(len(other), 'job')} differ,"
             f' like "{other[0]}"',
             hint=f"Go on with the old one: torc run {here[0]}; or leave --resume out to make a new one.",
         )
@@ -207,8 +208,8 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
         echo(f"Ready jobs cannot run here: {summary.stuck}", err=True)
     if summary.unreported:
         echo(
-            f"{summary.unreported} results could not be reported; the next torc run {summary.workflow_id} with the"
-            f" output folder {output_dir} does it",
+            f"{counted(summary.unreported, 'result')} could not be reported; the next torc run {summary.workflow_id}"
+            f" with the output folder {output_dir} does it",
             err=True,
         )
     if summary.interrupted:

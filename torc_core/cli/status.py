@@ -14,7 +14,7 @@ from torc_core.cli.pick import pick, workflow_argument
 from torc_core.errors import TorcError
 from torc_core.records.answers import StatusSummary
 from torc_core.service.api import Service
-from torc_core.units import human_duration
+from torc_core.units import counted, human_duration
 
 BAD = ("failed", "terminated", "canceled", "pending_failed")
 _LONG_POLL_SECONDS = 20.0
@@ -113,7 +113,7 @@ def verdict(summary: StatusSummary) -> str:
     if summary.is_complete:
         return "The workflow is complete; all went well."
     if has_only_new_jobs(summary):
-        return f"{counts['uninitialized']} jobs were added or reset. Take them up with: {again}"
+        return f"{counted(counts['uninitialized'], 'job')} added or reset. Go on with: {again}"
     has_runners = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
     if not has_runners and (counts["uninitialized"] or counts["ready"] or counts["running"] or counts["pending"]):
         return f"Nobody is working on it. Run it with: torc run {id}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from torc_core.planning.chart_bars import OTHER, Bar, colour_groups, lines
 from torc_core.planning.chart_scale import highest_per_column, number, stair_points, time_label, time_ticks
 from torc_core.planning.schedule import Entry, Peak, Schedule
-from torc_core.units import human_memory
+from torc_core.units import counted, human_memory
 
 _WIDTH, _LEFT, _RIGHT = 1200, 80, 24
 _PLOT = _WIDTH - _LEFT - _RIGHT
@@ -107,7 +107,7 @@ def _picture(schedule: Schedule, title: str, *, stands_alone: bool) -> str:
 
 
 def _facts(schedule: Schedule) -> str:
-    facts = [f"{len(schedule.entries):,} jobs in {time_label(schedule.makespan_seconds)}"]
+    facts = [f"{counted(len(schedule.entries), 'job')} in {time_label(schedule.makespan_seconds)}"]
     if schedule.cpu_utilisation is not None:
         facts.append(f"{schedule.cpu_utilisation:.0%} of the CPU time in use")
     facts.append(f"critical path {time_label(schedule.critical_seconds)}")
@@ -129,7 +129,7 @@ def _legend(groups: dict[str, int], schedule: Schedule, y: float) -> tuple[list[
     shown = [(colour, group) for group, colour in groups.items() if colour != OTHER]
     others = sum(colour == OTHER for colour in groups.values())
     if others:
-        shown.append((OTHER, f"{others:,} other groups"))
+        shown.append((OTHER, counted(others, "other group")))
     parts, x = [], 16.0
     for colour, group in shown:
         name = _shortened(group, 40)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torc_core.engine.lanes import Lane, are_offered
 from torc_core.records.resources import ResourceRequirements
 from torc_core.spec.plan import Plan, PlannedJob
-from torc_core.units import human_duration, human_memory, parse_duration, parse_memory
+from torc_core.units import counted, human_duration, human_memory, parse_duration, parse_memory
 
 
 class Needs(NamedTuple):
@@ -63,11 +63,6 @@ def _label_misfit(wanted: frozenset[str], offered: frozenset[str]) -> str:
     missing = ", ".join(sorted(wanted - offered))
     has = f"this runner offers {', '.join(sorted(offered))}" if offered else "this runner offers none"
     return f"needs a runner with the label{'s' if len(wanted - offered) > 1 else ''} {missing}, {has}"
-
-
-def counted(count: int, word: str) -> str:
-    """Write a count with its word: ``1 CPU``, ``1,000 CPUs``."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def needs_of(plan: Plan) -> list[Needs]:

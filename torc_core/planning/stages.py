@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from torc_core.planning.groups import common_name, group_names
 from torc_core.planning.links import Links
-from torc_core.planning.needs import counted, needs_of
+from torc_core.planning.needs import needs_of
 from torc_core.planning.schedule import Step
 from torc_core.spec.plan import Plan
-from torc_core.units import HOUR, human_duration
+from torc_core.units import HOUR, counted, human_duration
 
 EVENT_COLUMNS = ("Level", "Times", "After", "Becomes ready", "Jobs", "Then")
 _SHOWN = 3
@@ -139,13 +139,15 @@ class Stages:
             sizes[self.groups[job]] = sizes.get(self.groups[job], 0) + 1
         texts = [f"{group} ({size:,} jobs)" if size > 1 else group for group, size in sizes.items()]
         if len(texts) > _SHOWN:
-            texts = [*texts[:_SHOWN], f"{len(texts) - _SHOWN:,} more groups"]
+            texts = [*texts[:_SHOWN], counted(len(texts) - _SHOWN, "more group")]
         return ", ".join(texts)
 
     def _each(self, lists: Sequence[Sequence[int]]) -> str:
         """Write what each of several events has, by groups."""
         kinds = list(dict.fromkeys(self.groups[job] for jobs in lists for job in jobs))
-        text = ", ".join(kinds[:_SHOWN]) + (f", {len(kinds) - _SHOWN:,} more groups" if len(kinds) > _SHOWN else "")
+        text = ", ".join(kinds[:_SHOWN]) + (
+            f", {counted(len(kinds) - _SHOWN, 'more group')}" if len(kinds) > _SHOWN else ""
+        )
         sizes = sorted({len(jobs) for jobs in lists})
         count = counted(sizes[0], "job") if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} jobs"
         return f"{text} ({count} each)"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from torc_core.problems import Path
 from torc_core.spec.findings import Findings
 from torc_core.spec.plan import Plan, PlannedJob
+from torc_core.units import counted
 
 Positions = tuple[int, ...]
 _MOST_CYCLES = 10
@@ -159,7 +160,7 @@ def _warn_of_shared_outputs(plan: Plan, several: dict[int, list[int]], findings:
         told.setdefault((plan.jobs[jobs[0]].path, plan.jobs[jobs[1]].path), []).append(file)
     for files in told.values():
         first, second = (plan.jobs[i].name for i in several[files[0]][:2])
-        more = f" (and {len(files) - 1:,} more files)" if len(files) > 1 else ""
+        more = f" (and {counted(len(files) - 1, 'more file')})" if len(files) > 1 else ""
         what = f'file "{plan.files[files[0]].name}"{more} is written by job "{first}" and job "{second}"'
         path = plan.jobs[several[files[0]][1]].path
         findings.warning("output-shared", what, path, hint="A job that reads it waits for both.")

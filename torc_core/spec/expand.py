@@ -11,10 +11,11 @@ from typing import Any
 
 from torc_core.problems import Path, did_you_mean
 from torc_core.spec.combinations import Combinations
-from torc_core.spec.findings import BadText, Findings, counted
+from torc_core.spec.findings import BadText, Findings
 from torc_core.spec.model import ExpandedSpec
 from torc_core.spec.sources import Refused, Sources
 from torc_core.spec.template import Template, compile_template, left_over
+from torc_core.units import counted
 
 
 class Item:

@@ -48,8 +48,3 @@ def quoted(names: list[str], most: int = 5) -> str:
     """Write names for a message, the first few and the number of the others: ``"a", "b" and 3 more``."""
     text = ", ".join(f'"{name}"' for name in names[:most])
     return f"{text} and {len(names) - most} more" if len(names) > most else text
-
-
-def counted(count: int, word: str) -> str:
-    """Write a count with its word: ``1 job``, ``18 jobs``."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

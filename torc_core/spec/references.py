@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from torc_core.problems import Path, did_you_mean
 from torc_core.spec.expand import Expander, Item
-from torc_core.spec.findings import BadText, counted
+from torc_core.spec.findings import BadText
 from torc_core.spec.patterns import NameIndex
 from torc_core.spec.plan import NOTHING
 from torc_core.spec.sources import Refused
+from torc_core.units import counted
 
 Positions = tuple[int, ...]
 _TOKENS = re.compile(r"\{[^}]*\}")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from torc_core.problems import ERROR, NOTE, WARNING, Problem, dotted
-from torc_core.spec.findings import counted
 from torc_core.spec.plan import Plan
+from torc_core.units import counted
 
 _SUBMITTING_TRIGGERS = ("on_workflow_start", "on_jobs_ready", "on_jobs_complete")
 

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from torc_core.problems import did_you_mean
 from torc_core.spec.expand import Item
-from torc_core.spec.findings import Findings, counted
+from torc_core.spec.findings import Findings
 from torc_core.spec.model import JobSpec
 from torc_core.spec.plan import PlannedData, PlannedFile, PlannedJob
 from torc_core.spec.references import Names
+from torc_core.units import counted
 
 _TOKEN = re.compile(r"\$\{((?:files|user_data)\.[^}]*)\}")
 _SLOTS = {
