@@ -239,12 +239,12 @@ class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find
     trigger_type: str = field()
     action_type: str = field("run_commands or schedule_nodes")
     action_config: Json = field()
-    job_ids: list[int] | None = None
+    job_ids: list[int] | None = field(default=None, links="jobs")
     trigger_count: int = field(default=0, read_only=True)
     required_triggers: int = field(default=1, read_only=True)
     executed: bool = field(default=False, read_only=True)
     executed_at: str | None = field(default=None, read_only=True)
-    executed_by: int | None = field(default=None, read_only=True)
+    executed_by: int | None = field(default=None, read_only=True, mentions="compute_nodes")
     persistent: bool = False
     is_recovery: bool = False
 

@@ -24,6 +24,7 @@ from torc_core.records.values import Field, raise_problems, reader
 from torc_core.service import rules, verbs
 from torc_core.service.api import Service
 from torc_core.service.history import check_statuses, mark_latest, note_inputs, take_over
+from torc_core.service.references import IN_JSON, check_references
 from torc_core.service.registry import handles
 from torc_core.service.rules import DEFAULT_NEEDS, check_env, clean_labels, default_needs
 from torc_core.service.turn import Turn, of_workflow
@@ -67,6 +68,7 @@ def create_whole_workflow(turn: Turn, new: NewWorkflow) -> CreatedWorkflow:
     _check_shape(new)
     workflow = verbs.create(turn, Workflow.read(new.workflow))
     columns = new.jobs or {}
+    _check_ids_in_json(turn, workflow.id, new, columns)
     counts = {plural: len(getattr(new, plural) or []) for plural in parts() if plural != Job.PLURAL}
     counts[Job.PLURAL] = len(next(iter(columns.values()))) if columns else 0
     if any(item.get("name") == DEFAULT_NEEDS for item in new.resource_requirements or []):
@@ -101,6 +103,17 @@ def _check_shape(new: NewWorkflow) -> None:
         raise Invalid("jobs must be a mapping of columns", field="jobs")
     if any(not isinstance(column, list) for column in (new.jobs or {}).values()):
         raise Invalid("jobs must hold lists, one value for each job", field="jobs")
+
+
+def _check_ids_in_json(turn: Turn, workflow_id: int, new: NewWorkflow, columns: dict[str, list[Any]]) -> None:
+    """Refuse what is the id of another workflow's record and no position; raises Invalid."""
+    for kind, members in IN_JSON.items():
+        for name, _, _ in members:
+            given = (
+                columns.get(name, ()) if kind is Job else (item.get(name) for item in getattr(new, kind.PLURAL) or ())
+            )
+            for config in {id(config): config for config in given if config is not None}.values():
+                check_references(turn, kind, workflow_id, {name: config})
 
 
 def _insert(
