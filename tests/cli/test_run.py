@@ -181,6 +181,7 @@ def test_a_picture_is_drawn_of_a_dry_run(torc):
     "words",
     [
         ["--max-parallel-jobs", "0"], ["--num-cpus", "0"], ["--memory-gb", "0"], ["--num-gpus", "-1"], ["-p", "0"],
+        ["--memory-gb", "nan"], ["--memory-gb", "inf"], ["--memory-gb", "1e300"], ["-p", "nan"], ["-p", "1e10"],
         ["--time-limit", "soon"], ["--end-time", "soon"], ["--end-time", "2001-01-01T00:00:00Z"],
     ],
     ids=" ".join,

@@ -72,6 +72,11 @@ def test_waiting_for_what_nobody_works_on_says_so_and_has_an_end(torc):
     assert torc("wait", 1, code=1).out.startswith("The workflow is canceled.")
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_time_that_is_none_is_wrong_usage(finished, seconds):
+    assert "--timeout" in finished("wait", 1, "--timeout", seconds, code=2).err
+
+
 def test_unknown_workflows_are_errors(torc):
     torc.create(DIAMOND)
     for command in ("status", "wait"):

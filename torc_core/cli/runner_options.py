@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App
 from torc_core.errors import UsageError
 
@@ -20,9 +21,9 @@ GIB = 2**30
 _OPTIONS = (
     click.option("-j", "--max-parallel-jobs", type=click.IntRange(1), help="Jobs at a time, whatever they need."),
     click.option("--num-cpus", type=click.IntRange(1), help="CPUs to offer (detected)."),
-    click.option("--memory-gb", type=click.FloatRange(0, min_open=True), help="Memory to offer, GiB (detected)."),
+    click.option("--memory-gb", type=Amount(0, min_open=True), help="Memory to offer, GiB (detected)."),
     click.option("--num-gpus", type=click.IntRange(0), help="GPUs to offer (detected)."),
-    click.option("-p", "--poll-interval", type=click.FloatRange(0, min_open=True), help="Longest pause, s (5)."),
+    click.option("-p", "--poll-interval", type=Amount(0, min_open=True), help="Longest pause, s (5)."),
     click.option("-o", "--output-dir", metavar="DIR", help="Folder for logs (torc_output)."),
     click.option("--time-limit", metavar="DURATION", help="Stop after so long, like PT2H."),
     click.option("--end-time", metavar="TIME", help="Stop at this moment, like 2026-01-31T18:00:00Z."),

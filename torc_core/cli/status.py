@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
@@ -122,7 +123,7 @@ def verdict(summary: StatusSummary) -> str:
 
 @click.command(cls=TorcCommand)
 @workflow_argument
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up after so long (never).")
+@click.option("--timeout", type=Amount(min=0), metavar="SECONDS", help="Give up after so long (never).")
 @pass_app
 def wait(app: App, workflow_id: int | None, timeout: float | None) -> int:
     """Wait until a workflow is complete; exit 1 when jobs did not succeed, or when the time is over."""
