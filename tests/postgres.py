@@ -58,6 +58,11 @@ def unprivileged():
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
+def name_of(url):
+    """Return the name of the database at an address."""
+    return url.partition("@/")[2].partition("?")[0]
+
+
 class PostgresServer:
     """A server with data of its own; ``url`` makes a new database."""
 
@@ -142,9 +147,14 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name} {options}")
         return f"postgresql://{USER}@/{name}?host={quote(str(self.folder), safe='')}"
 
+    def drop(self, url):
+        """Remove a database that ``url`` made."""
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE {name_of(url)} WITH (FORCE)")
+
     def connect_to(self, url):
         """Return an ordinary connection to the database at an address that ``url`` gave."""
-        return self.connect(url.partition("@/")[2].partition("?")[0])
+        return self.connect(name_of(url))
 
     def backends(self, url, program="torc%"):
         """Return the server's process ids of the connections that torc has to a database."""

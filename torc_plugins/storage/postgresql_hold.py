@@ -15,6 +15,7 @@ from enum import Enum
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import TorcError, Unavailable
@@ -84,9 +85,10 @@ class Hold:
         except BaseException as exc:
             was_lost = session.is_lost
             session.close()
-            if not isinstance(exc, psycopg.Error):
+            cause = exc.orig if isinstance(exc, DBAPIError) else exc
+            if not isinstance(cause, psycopg.Error):
                 raise
-            raise (errors.unreachable if was_lost else errors.explained)(exc, self.where) from exc
+            raise (errors.unreachable if was_lost else errors.explained)(cause, self.where) from exc
         self._is_outdated |= self._reign is not None and reign.number != self._reign.number
         self._reign = reign
         return session

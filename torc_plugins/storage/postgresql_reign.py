@@ -25,8 +25,10 @@ CREATE TABLE torc_owners(
 """
 _KEY = int.from_bytes(b"torc", "big")
 """The upper half of the lock's key; the lower is the number of the schema, so that each schema has an owner."""
-_WAIT = "3s"
+_WAIT = "2s"
 """How long another owner is waited for: one that was killed is gone within a second or two, one that lives stays."""
+_AGAIN = "200ms"
+"""The same for a process that was the owner before: all who use its service wait with it."""
 _ENDING = "20s"
 """How long a former connection of this process is waited for, once it was told to end."""
 _KEPT_REIGNS = 100
@@ -74,10 +76,10 @@ def take_lock(session: Session, mine: Reign | None) -> None:
     [has_lock] = session.row("SELECT pg_try_advisory_lock(%s)", (key,))
     if has_lock:
         return
-    wait = _WAIT
+    wait = _WAIT if mine is None else _AGAIN
     if mine and _owner(session) == (mine.number, mine.backend):
         # The server has not noticed yet that our former connection is gone.
-        session.run("SELECT pg_terminate_backend(%s)", (mine.backend,))
+        session.run("SELECT pg_terminate_backend(%s::integer)", (mine.backend,))
         wait = _ENDING
     try:
         session.run(f"BEGIN; SET LOCAL lock_timeout = '{wait}'; SELECT pg_advisory_lock({key}); COMMIT")

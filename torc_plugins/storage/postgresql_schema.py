@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from torc_core.records.record import RECORDS
@@ -10,7 +9,7 @@ from torc_plugins.storage import postgresql_reign
 from torc_plugins.storage.dialect import Dialect
 from torc_plugins.storage.postgresql_queries import TYPES
 from torc_plugins.storage.postgresql_session import Session
-from torc_plugins.storage.tables import MIGRATIONS, Migration, Statement, additions, check_version, foreign
+from torc_plugins.storage.tables import MIGRATIONS, Statement, additions, check_version, foreign
 
 _OWN = {
     "torc_version": "CREATE TABLE torc_version(version bigint NOT NULL)",
@@ -26,12 +25,12 @@ class _Found(NamedTuple):
     indexes: set[str]
 
 
-def upgrade(session: Session, dialect: Dialect, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+def upgrade(session: Session, dialect: Dialect) -> None:
     """Bring the tables to the declared records, all or nothing.
 
     Raises StorageError for tables of a newer version or of another program, which stay as they are.
     """
-    newest = 1 + len(migrations)
+    newest = 1 + len(MIGRATIONS)
     found = _look(session)
     version = _version(session, found)
     check_version(session.where, version, newest)
@@ -43,7 +42,7 @@ def upgrade(session: Session, dialect: Dialect, migrations: Sequence[Migration] 
                 session.run(text)
             session.run("INSERT INTO torc_version VALUES (%s)", (newest,))
         else:
-            for migration in migrations[version - 1 :]:
+            for migration in MIGRATIONS[version - 1 :]:
                 migration(session.driver)
             session.run("UPDATE torc_version SET version = %s", (newest,))
         for text, values in _missing(session, dialect, _look(session)):
@@ -67,7 +66,7 @@ def _look(session: Session) -> _Found:
     inspector = session.database.inspect
     tables: dict[str, dict[str, str]] = {}
     for (_, table), columns in inspector.get_multi_columns().items():
-        kept_as = {column["name"]: str(column["type"]).upper() for column in columns}
-        tables[table] = {name: _STORED.get(kind, kind) for name, kind in kept_as.items()}
+        types = {column["name"]: str(column["type"]) for column in columns}
+        tables[table] = {name: _STORED.get(kind.upper(), kind.lower()) for name, kind in types.items()}
     indexes = inspector.get_multi_indexes().values()
     return _Found(tables, {str(index["name"]) for group in indexes for index in group})

@@ -6,7 +6,7 @@ import sys
 import psycopg
 import pytest
 
-from tests.postgres import USER
+from tests.postgres import USER, name_of
 from torc_core.contracts.storage import Condition, StorageError
 from torc_core.errors import Conflict, Invalid, Unavailable
 from torc_core.plugins import PluginHost
@@ -265,7 +265,7 @@ def test_a_database_that_cannot_keep_all_text_is_refused(postgres_server):
 
 
 def test_a_database_that_only_reads_is_refused_and_works_when_it_writes_again(postgres_server, postgres_url):
-    name = postgres_url.partition("@/")[2].partition("?")[0]
+    name = name_of(postgres_url)
     opened(postgres_url).close()
     with postgres_server.connect() as admin:
         admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -289,7 +289,7 @@ def test_rows_that_another_program_has_locked_do_not_stop_us_for_ever(storage, w
 
 
 def test_durable_waits_for_the_disk_even_where_the_server_does_not(postgres_server, postgres_url):
-    name = postgres_url.partition("@/")[2].partition("?")[0]
+    name = name_of(postgres_url)
     with postgres_server.connect() as admin:
         admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     for durable, said in ((False, "off"), (True, "on")):

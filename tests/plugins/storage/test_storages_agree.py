@@ -1,10 +1,11 @@
-"""The storage in memory and the one in a file answer the same to whatever is done, refusals included."""
+"""All storages answer the same to whatever is done, refusals included."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from torc_core.contracts.storage import Condition
 from torc_core.errors import TorcError
+from torc_core.plugins import PluginHost
 from torc_core.records.resources import Event, File, Job, ResourceRequirements, Result, Workflow
 from torc_plugins.storage.memory_storage import MemoryStorage
 from torc_plugins.storage.sqlite_storage import SqliteStorage
@@ -118,17 +119,35 @@ BEGINNING = [
 ]
 
 
+def compare(one, other, transactions):
+    for transaction, page in [(BEGINNING, {"offset": 0}), *transactions]:
+        kinds_of_it = [arguments[0] for word, arguments in transaction if word == "rows"]
+        if any(page.get("order", "id") not in kind.FIELDS for kind in kinds_of_it):
+            page = {**page, "order": "id"}
+        assert outcome(one, transaction, page) == outcome(other, transaction, page)
+        assert content(one) == content(other)
+
+
+histories = st.lists(st.tuples(st.lists(operations(), max_size=4), pages), max_size=8)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.lists(operations(), max_size=4), pages), max_size=8))
-def test_both_storages_answer_the_same(tmp_path_factory, transactions):
+@given(histories)
+def test_file_and_memory_answer_the_same(tmp_path_factory, transactions):
     file = SqliteStorage(str(tmp_path_factory.mktemp("agree") / "torc.db"))
-    memory = MemoryStorage("")
     try:
-        for transaction, page in [(BEGINNING, {"offset": 0}), *transactions]:
-            kinds_of_it = [arguments[0] for word, arguments in transaction if word == "rows"]
-            if any(page.get("order", "id") not in kind.FIELDS for kind in kinds_of_it):
-                page = {**page, "order": "id"}
-            assert outcome(file, transaction, page) == outcome(memory, transaction, page)
-            assert content(file) == content(memory)
+        compare(file, MemoryStorage(""), transactions)
     finally:
         file.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories)
+def test_server_and_memory_answer_the_same(postgres_server, transactions):
+    url = postgres_server.url()
+    server = PluginHost().storage(url)(url.partition(":")[2])
+    try:
+        compare(server, MemoryStorage(""), transactions)
+    finally:
+        server.close()
+        postgres_server.drop(url)

@@ -1,0 +1,441 @@
+"""Whatever happens to connection, server or owner: what was told is kept once, and everything else not at all."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.plugins.storage.postgres_proxy import LOSE_ANSWER, SWALLOW, Proxy
+from torc_core.contracts.storage import StorageError
+from torc_core.errors import Unavailable
+from torc_core.records.resources import Event, Workflow
+from torc_core.testing.storage import add, column
+from torc_plugins.storage import postgresql_hold
+from torc_plugins.storage.postgresql_storage import PostgresqlStorage
+
+
+def opened(url):
+    return PostgresqlStorage(url.removeprefix("postgresql:"))
+
+
+@pytest.fixture
+def storage(postgres_url):
+    storage = opened(postgres_url)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def proxy(postgres_server):
+    proxy = Proxy(postgres_server.folder)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def through(proxy, postgres_url):
+    """A storage whose connection can be broken."""
+    storage = opened(proxy.url(postgres_url))
+    add(storage, Workflow, "name", ("w",))
+    yield storage
+    storage.close()
+
+
+def names(storage):
+    return column(storage, Workflow, "name")
+
+
+def seen_by_others(postgres_server, url):
+    with postgres_server.connect_to(url) as other:
+        return [name for (name,) in other.execute("SELECT name FROM workflows ORDER BY id").fetchall()]
+
+
+# connections that end
+
+
+def test_a_connection_that_ended_meanwhile_is_made_anew_without_a_word(storage, postgres_server, postgres_url):
+    add(storage, Workflow, "name", ("before",))
+    postgres_server.terminate(postgres_url)
+    assert names(storage) == ["before"]
+    postgres_server.terminate(postgres_url)
+    assert storage.renew() is False  # nobody else can have changed anything
+    assert add(storage, Workflow, "name", ("after",)) == [2]
+    assert names(storage) == ["before", "after"]
+
+
+@pytest.mark.parametrize("written", [0, 1, 20_000])
+def test_a_transaction_whose_connection_ends_is_undone(storage, postgres_server, postgres_url, written):
+    add(storage, Workflow, "name", ("before",))
+    with pytest.raises(Unavailable) as caught, storage.transaction():
+        first = storage.next_ids(Event, written + 1)
+        storage.insert(Event, ["id", "workflow_id"], ((first + i, 1) for i in range(written)))
+        storage.update(Workflow, {"name": "half"}, [])
+        postgres_server.terminate(postgres_url)
+        storage.update(Workflow, {"name": "whole"}, [])
+    assert caught.value.details["outcome"] == "not sent"
+    assert "terminat" in str(caught.value)
+    assert postgres_url.partition("?")[0] in str(caught.value)
+    assert seen_by_others(postgres_server, postgres_url) == ["before"]
+    assert storage.count(Event) == 0
+    assert add(storage, Event, "workflow_id", (1,)) == [1]
+
+
+def test_after_the_loss_the_transaction_takes_nothing_more(storage, postgres_server, postgres_url):
+    add(storage, Workflow, "name", ("before",))
+    with pytest.raises(RuntimeError, match="nothing of it was kept"), storage.transaction():
+        storage.update(Workflow, {"name": "half"}, [])
+        postgres_server.terminate(postgres_url)
+        for attempt in (
+            lambda: names(storage),
+            lambda: names(storage),
+        ):
+            with pytest.raises(Unavailable):
+                attempt()
+        with pytest.raises(RuntimeError, match="new transaction"):
+            storage.update(Workflow, {"name": "whole"}, [])
+    assert names(storage) == ["before"]
+
+
+def test_rows_that_are_being_read_when_the_connection_ends_are_not_cut_short_silently(
+    storage, postgres_server, postgres_url
+):
+    add(storage, Workflow, "name", ("w",))
+    add(storage, Event, "workflow_id", *((1,) for _ in range(25_000)))
+    rows = storage.rows(Event, ["id"])
+    next(rows)
+    postgres_server.terminate(postgres_url)
+    with pytest.raises(Unavailable):
+        list(rows)
+    assert storage.count(Event) == 25_000
+
+
+# commits
+
+
+def test_a_commit_that_never_arrived_is_told_as_not_kept(through, proxy, postgres_server, postgres_url):
+    with pytest.raises(Unavailable, match="nothing was kept") as caught, through.transaction():
+        through.update(Workflow, {"name": "lost"}, [])
+        proxy.at_commit(SWALLOW)
+    assert proxy.broken.is_set()
+    assert caught.value.details["outcome"] == "not sent"
+    assert seen_by_others(postgres_server, postgres_url) == names(through) == ["w"]
+    assert add(through, Workflow, "name", ("next",)) == [2]
+
+
+def test_a_commit_whose_answer_was_lost_is_told_as_kept(through, proxy, postgres_server, postgres_url):
+    with through.transaction():
+        first = through.next_ids(Workflow, 1)
+        through.insert(Workflow, ["id", "name"], [(first, "kept")])
+        proxy.at_commit(LOSE_ANSWER)
+    assert proxy.broken.is_set()
+    assert seen_by_others(postgres_server, postgres_url) == names(through) == ["w", "kept"]
+    assert through.renew() is False
+    assert add(through, Workflow, "name", ("next",)) == [3]
+
+
+@pytest.mark.parametrize(("fault", "kept"), [(SWALLOW, ["w"]), (LOSE_ANSWER, ["changed"])])
+def test_a_commit_that_nobody_can_be_asked_about_is_told_as_unknown(through, proxy, monkeypatch, fault, kept):
+    monkeypatch.setattr(postgresql_hold, "_ASK_S", 0.3)
+    with pytest.raises(Unavailable, match="not known") as caught, through.transaction():
+        through.update(Workflow, {"name": "changed"}, [])
+        proxy.at_commit(fault)
+        proxy.refuses = True
+    assert caught.value.details["outcome"] == "unknown"
+    with pytest.raises(Unavailable, match="cannot reach"):
+        names(through)
+    proxy.refuses = False
+    assert through.renew() is False
+    assert names(through) == kept
+    with through.transaction():
+        through.update(Workflow, {"name": "again"}, [])
+    assert names(through) == ["again"]
+
+
+@pytest.mark.parametrize(("fault", "kept"), [(SWALLOW, False), (LOSE_ANSWER, True)])
+def test_a_commit_is_told_right_even_when_another_owner_was_faster(
+    through, proxy, postgres_server, postgres_url, monkeypatch, fault, kept
+):
+    others = []
+    connected = postgresql_hold.Hold._connected
+
+    def late(hold):
+        if not others:
+            others.append(None)
+            postgres_server.terminate(postgres_url)  # the server found out that the connection was cut
+            others[0] = opened(postgres_url)
+            add(others[0], Workflow, "name", ("theirs",))
+        return connected(hold)
+
+    monkeypatch.setattr(postgresql_hold.Hold, "_connected", late)
+
+    def change():
+        with through.transaction():
+            through.update(Workflow, {"name": "ours"}, [])
+            proxy.at_commit(fault)
+
+    if kept:
+        change()
+    else:
+        with pytest.raises(Unavailable, match="nothing was kept"):
+            change()
+    assert names(others[0]) == ["ours" if kept else "w", "theirs"]
+    with pytest.raises(Unavailable, match="in use by process"):
+        names(through)
+    others[0].close()
+    assert through.renew() is True
+    assert names(through) == ["ours" if kept else "w", "theirs"]
+
+
+@pytest.mark.parametrize("fault", [SWALLOW, LOSE_ANSWER])
+def test_wherever_the_connection_breaks_a_change_is_kept_once_or_told_as_not_kept(
+    proxy, postgres_server, postgres_url, fault
+):
+    """Break it at the first message of all, then at the second, and so on until one whole life goes well."""
+    direct = opened(postgres_url)
+    direct.close()
+    kept = []
+    number = 0
+    while True:
+        proxy.broken.clear()
+        proxy.at_message(number, fault)
+        name = f"change {number}"
+        try:
+            storage = opened(proxy.url(postgres_url))
+        except (Unavailable, StorageError):
+            assert proxy.broken.is_set()
+        else:
+            try:
+                with storage.transaction():
+                    first = storage.next_ids(Workflow, 2)
+                    storage.insert(Workflow, ["id", "name"], [(first, name), (first + 1, name)])
+                    storage.update_each(Workflow, ["run_id", "user"], [(number, "u", first), (number, "u", first + 1)])
+                kept.append(name)
+            except Unavailable as exc:
+                assert proxy.broken.is_set()
+                assert exc.details["outcome"] == "not sent"
+            storage.close()
+        proxy.drain()
+        if not proxy.broken.is_set():
+            break
+        postgres_server.terminate(postgres_url)  # as the server does when it has found out
+        number += 1
+    direct = opened(postgres_url)
+    assert names(direct) == [name for name in kept for _ in range(2)]
+    assert column(direct, Workflow, "id") == list(range(1, 2 * len(kept) + 1))
+    direct.close()
+    assert number > 15  # messages of one life
+
+
+@pytest.mark.parametrize("at", ["update", "commit"])
+def test_an_interrupt_undoes_the_transaction(storage, postgres_server, postgres_url, at):
+    add(storage, Workflow, "name", ("w",))
+    with postgres_server.connect_to(postgres_url) as other, other.transaction():
+        other.execute("LOCK TABLE torc_ids" if at == "commit" else "LOCK TABLE workflows")  # and so we wait
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database"
+        blocked += " WHERE datname = current_database())"
+        interrupter = threading.Thread(target=interrupt_when, args=(postgres_server, postgres_url, blocked))
+        interrupter.start()
+        with pytest.raises(KeyboardInterrupt), storage.transaction():
+            storage.next_ids(Event, 1)
+            storage.update(Workflow, {"name": "changed"}, [])
+        interrupter.join()
+    assert names(storage) == ["w"]
+    assert add(storage, Workflow, "name", ("next",)) == [2]
+
+
+def interrupt_when(server, url, question):
+    with server.connect_to(url) as connection:
+        until(lambda: connection.execute(question).fetchone()[0])
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# servers that end
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+def test_a_server_that_starts_anew_is_used_again(storage, postgres_server, postgres_url, how):
+    add(storage, Workflow, "name", ("before",))
+    postgres_server.stop(how)
+    with pytest.raises(Unavailable, match="cannot reach") as caught:
+        add(storage, Workflow, "name", ("while it was down",))
+    assert caught.value.details["outcome"] == "not sent"
+    postgres_server.start()
+    assert storage.renew() is False
+    assert add(storage, Workflow, "name", ("after",)) == [2]
+    with pytest.raises(Unavailable), storage.transaction():
+        storage.update(Workflow, {"name": "half"}, [])
+        postgres_server.stop(how)
+        storage.update(Workflow, {"name": "whole"}, [])
+    postgres_server.start()
+    assert names(storage) == ["before", "after"]
+
+
+def test_a_server_that_lost_what_it_had_told_is_noticed(storage, postgres_server, postgres_url):
+    add(storage, Workflow, "name", ("before",), ("second",))
+    with postgres_server.connect_to(postgres_url) as admin:  # as a standby does that had not received the last commit
+        admin.execute("UPDATE torc_owners SET commits = commits - 1")
+        admin.execute("DELETE FROM workflows WHERE name = 'second'")
+    postgres_server.terminate(postgres_url)
+    assert storage.renew() is True
+    assert storage.renew() is False
+    assert names(storage) == ["before"]
+
+
+# owners
+
+
+def test_a_second_owner_is_refused_and_told_who_the_first_is(storage, postgres_url):
+    with pytest.raises(Unavailable) as caught:
+        opened(postgres_url)
+    said = re.search(r"is in use by process (\d+) on (\S+) since (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", str(caught.value))
+    assert said, str(caught.value)
+    assert said[1] == str(os.getpid())
+    assert said[2] == os.uname().nodename
+    storage.close()
+    second = opened(postgres_url)
+    with pytest.raises(StorageError, match="closed"):
+        names(storage)
+    second.close()
+
+
+def test_owners_are_remembered(postgres_server, postgres_url):
+    for name in ("one", "two"):
+        storage = opened(postgres_url)
+        add(storage, Workflow, "name", (name,))
+        storage.close()
+    with postgres_server.connect_to(postgres_url) as other:
+        rows = other.execute(
+            "SELECT reign, process, commits, ended >= since FROM torc_owners ORDER BY reign"
+        ).fetchall()
+    assert rows == [(1, os.getpid(), 1, True), (2, os.getpid(), 1, True)]
+
+
+def test_who_was_away_while_another_was_the_owner_says_so_once(through, proxy, postgres_server, postgres_url):
+    proxy.cut()
+    postgres_server.terminate(postgres_url)
+    other = opened(postgres_url)
+    add(other, Workflow, "name", ("theirs",))
+    for attempt in (lambda: names(through), lambda: add(through, Workflow, "name", ("ours",)), through.renew):
+        with pytest.raises(Unavailable, match="in use by process"):
+            attempt()
+    other.close()
+    with pytest.raises(Unavailable, match="was another process's for a while") as caught:
+        names(through)
+    assert caught.value.details["outcome"] == "not sent"
+    assert through.renew() is True
+    assert through.renew() is False
+    assert names(through) == ["w", "theirs"]
+    assert add(through, Workflow, "name", ("ours",)) == [3]
+
+
+def test_a_former_owner_never_writes_over_a_new_one(through, proxy, postgres_server, postgres_url):
+    with pytest.raises(Unavailable, match="nothing was kept"), through.transaction():
+        through.update(Workflow, {"name": "zombie"}, [])
+        proxy.cut()
+        postgres_server.terminate(postgres_url)
+        other = opened(postgres_url)
+        add(other, Workflow, "name", ("theirs",))
+        through.update(Workflow, {"name": "zombie again"}, [])
+    assert names(other) == ["w", "theirs"]
+    other.close()
+
+
+def test_even_with_the_lock_a_reign_that_is_over_writes_nothing(storage, postgres_server, postgres_url):
+    add(storage, Workflow, "name", ("w",))
+    with postgres_server.connect_to(postgres_url) as admin:
+        admin.execute("UPDATE torc_owners SET ended = now()")
+    with pytest.raises(Unavailable, match="another process has taken over"), storage.transaction():
+        storage.update(Workflow, {"name": "zombie"}, [])
+    assert seen_by_others(postgres_server, postgres_url) == ["w"]
+    assert storage.renew() is True
+
+
+def test_the_lock_of_a_connection_that_the_server_thinks_alive_is_taken_back(
+    through, proxy, postgres_server, postgres_url
+):
+    [before] = postgres_server.backends(postgres_url)
+    proxy.cut()
+    assert postgres_server.backends(postgres_url) == [before]
+    assert names(through) == ["w"]
+    [after] = postgres_server.backends(postgres_url)
+    assert after != before
+
+
+def test_a_child_has_no_part_in_its_parents_connection(storage, postgres_url):
+    add(storage, Workflow, "name", ("w",))
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            names(storage)
+        except Unavailable as exc:
+            code = 0 if "in use by process" in str(exc) else 2
+        finally:
+            storage.close()
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with storage.transaction():
+        storage.update(Workflow, {"name": "still mine"}, [])
+    assert names(storage) == ["still mine"]
+
+
+OWNER = """
+import sys
+from torc_core.records.resources import Event, Workflow
+from torc_plugins.storage.postgresql_storage import PostgresqlStorage
+
+location, seed = sys.argv[1], int(sys.argv[2])
+storage = PostgresqlStorage(location)
+with storage.transaction():
+    if not storage.count(Workflow):
+        storage.insert(Workflow, ["id", "name", "run_id"], [(1, "w", 0)])
+[(number,)] = storage.rows(Workflow, ["run_id"])
+while True:
+    number += 1
+    size = (number * 37 + seed) % 200 + 1
+    with storage.transaction():
+        first = storage.next_ids(Event, size)
+        storage.insert(
+            Event,
+            ["id", "workflow_id", "timestamp", "data"],
+            ((first + i, 1, number, str(size)) for i in range(size)),
+        )
+        storage.update(Workflow, {"run_id": number}, [])
+    print(number, flush=True)
+"""
+
+
+def test_everything_told_is_there_after_a_kill_and_the_lock_is_free_at_once(postgres_url):
+    location = postgres_url.removeprefix("postgresql:")
+    chance = random.Random(20)
+    told = 0
+    for round_number in range(12):
+        arguments = [sys.executable, "-c", OWNER, location, str(round_number)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as owner:
+            for _ in range(chance.randrange(1, 60)):
+                told = int(owner.stdout.readline())
+            owner.send_signal(signal.SIGKILL)
+            told = max([told, *map(int, owner.stdout.read().split())])  # told before it died
+        assert owner.returncode == -signal.SIGKILL
+        storage = PostgresqlStorage(location)
+        [last] = column(storage, Workflow, "run_id")
+        assert last in (told, told + 1)
+        sizes = storage.tally(Event, "timestamp")
+        assert list(range(1, last + 1)) == sorted(sizes)
+        declared = dict(storage.rows(Event, ["timestamp", "data"]))
+        assert {number: int(text) for number, text in declared.items()} == sizes
+        assert column(storage, Event, "id") == list(range(1, sum(sizes.values()) + 1))
+        storage.close()
