@@ -1,5 +1,7 @@
 """``torc jobs`` and ``torc job-dependencies``."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.cli.programs import DIAMOND
@@ -130,7 +132,7 @@ jobs: [{name: a, command: echo, failure_handler: again}, {name: b, command: echo
     assert torc.json("jobs", "list-failure-handlers", "-j", 2) == []
 
 
-def test_a_file_of_commands_becomes_jobs(torc):
+def test_a_file_of_commands_becomes_jobs(torc, monkeypatch):
     torc.create("name: w\njobs: [{name: job2, command: echo}]")
     torc.write("commands.txt", "echo 1\n\n# no\n  echo 2\n")
     body = torc.json("jobs", "create-from-file", 1, "commands.txt", "--cpus-per-job", 2, "--memory-per-job", "3g")
@@ -140,6 +142,9 @@ def test_a_file_of_commands_becomes_jobs(torc):
     needs = torc.json("resource-requirements", "get", made[0]["resource_requirements_id"])
     assert needs["name"].startswith("batch_jobs_req_")
     assert (needs["num_cpus"], needs["memory"], needs["runtime"]) == (2, "3g", "PT1M")
+    monkeypatch.setattr("torc_core.cli.jobs.time", SimpleNamespace(time=lambda: int(needs["name"].rpartition("_")[2])))
+    torc("jobs", "create-from-file", 1, "commands.txt")
+    assert torc.items("resource-requirements", "list")[-1]["name"] == f"{needs['name']}_1"
     torc.write("empty.txt", "# nothing\n")
     assert "no commands" in torc("jobs", "create-from-file", 1, "empty.txt", code=1).err
     torc("jobs", "create-from-file", 1, "gone.txt", code=2)
@@ -177,3 +182,11 @@ def test_who_waits_for_whom(torc):
 
 def test_nothing_runs(finished):
     assert finished("jobs", "running").out == "No running jobs.\n"
+
+
+def test_more_commands_than_one_request_takes_become_jobs(torc, monkeypatch):
+    monkeypatch.setattr("torc_core.cli.jobs.MAX_LIMIT", 2)
+    torc.create("name: w\njobs: []")
+    torc.write("commands.txt", "".join(f"echo {i}\n" for i in range(5)))
+    torc("jobs", "create-from-file", 1, "commands.txt")
+    assert names(torc.items("jobs", "list")) == ["job1", "job2", "job3", "job4", "job5"]

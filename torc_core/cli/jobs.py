@@ -17,7 +17,7 @@ from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import bare_fields, cut, echo_message, echo_records, table
 from torc_core.errors import Invalid, NotFound, UsageError
 from torc_core.records.answers import JobList
-from torc_core.records.record import Page
+from torc_core.records.record import MAX_LIMIT, Page
 from torc_core.records.resources import FailureHandler, Job, ResourceRequirements, Result
 from torc_core.service.api import Service
 from torc_core.units import counted
@@ -99,9 +99,10 @@ def create_from_file(
     if not commands:
         raise Invalid(f"{file.name} has no commands", hint="Write one command a line.")
     service = app.service()
+    others = {needs.name for needs in service.each(ResourceRequirements, pick(app, workflow_id))}
     needs = ResourceRequirements.read(
         {
-            "workflow_id": pick(app, workflow_id), "name": f"batch_jobs_req_{int(time.time())}",
+            "workflow_id": workflow_id, "name": _free_name(f"batch_jobs_req_{int(time.time())}", others),
             "num_cpus": cpus_per_job, "memory": memory_per_job, "runtime": runtime_per_job,
         }
     )  # fmt: skip
@@ -112,7 +113,8 @@ def create_from_file(
         name = _free_name(f"job{number}", taken)
         taken.add(name)
         made.append(Job(workflow_id=workflow_id, name=name, command=command, resource_requirements_id=needs_id))
-    service.create_jobs(JobList(jobs=made))
+    for first in range(0, len(made), MAX_LIMIT):
+        service.create_jobs(JobList(jobs=made[first : first + MAX_LIMIT]))
     message = f"Created {counted(len(made), 'job')} in workflow {workflow_id}"
     echo_message(app, message, workflow_id=workflow_id, jobs_created=len(made))
 
