@@ -74,6 +74,8 @@ def test_user_data_are_given_to_jobs(one):
     [pair] = [r for r in one.items("job-dependencies", "job-user-data") if r.get("consumer_job_id") == 2]
     assert pair["user_data_name"] == "d"
     one("user-data", "create", 1, "-n", "e", "--consumer-job-id", 77, code=1)
+    one("user-data", "create", 1, "-n", "e", "--producer-job-id", 1, "--consumer-job-id", 77, code=1)
+    assert one.json("jobs", "get", 1)["output_user_data_ids"] == [id]
     other = one.create("name: other\njobs: []")
     assert "workflow" in one("user-data", "create", other, "-n", "e", "--consumer-job-id", 2, code=1).err
     assert one.json("user-data", "list", 1)["count"] == 1

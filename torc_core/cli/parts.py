@@ -18,7 +18,6 @@ from torc_core.records.resources import (
     Event,
     FailureHandler,
     File,
-    Job,
     ResourceRequirements,
     UserData,
 )
@@ -120,21 +119,9 @@ def list_missing(app: App, workflow_id: int | None) -> None:
 
 
 def _create_user_data(app: App, data: UserData, consumer_job_id: int | None, producer_job_id: int | None) -> UserData:
-    """Store user data and give it to the jobs that read and write it."""
-    service = app.service()
-    uses = [("input_user_data_ids", consumer_job_id), ("output_user_data_ids", producer_job_id)]
-    jobs = [(field, _job_of(service, data.workflow_id, id)) for field, id in uses if id is not None]
-    made = service.create(data)
-    for field, job in jobs:
-        service.update(Job, job.id, {field: [*(getattr(job, field) or ()), made.id]})
-    return made
-
-
-def _job_of(service: Service, workflow_id: int, id: int) -> Job:
-    job = service.get(Job, id)
-    if job.workflow_id != workflow_id:
-        raise NotFound(f"workflow {workflow_id} has no job {id}", hint=f"It belongs to workflow {job.workflow_id}.")
-    return job
+    """Store user data and give it to the jobs that read and write it, all or nothing."""
+    uses = {"consumer_job_id": consumer_job_id, "producer_job_id": producer_job_id}
+    return app.service().create(data, **{name: id for name, id in uses.items() if id is not None})
 
 
 user_data.add_command(
