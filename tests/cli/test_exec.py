@@ -94,6 +94,7 @@ def test_how_output_is_kept(torc):
         ([], "no command"),
         (["flow.yaml"], "torc run flow.yaml"),
         (["-c", "true", "--", "false"], "stray words"),
+        (["echo", "a b"], "torc exec -- echo 'a b'"),
         (["-c", "true", "--param", "x"], "NAME=VALUE"),
         (["-c", "true", "--param", "1x=2"], "NAME=VALUE"),
         (["-c", "true", "--param", "x=1", "--param", "x=2"], "twice"),
@@ -107,6 +108,12 @@ def test_wrong_usage_is_told_and_nothing_is_stored(torc, monkeypatch, words, tol
     monkeypatch.setattr("sys.stdin", None)
     done = torc("exec", *words, code=2)
     assert told in done.err
+    assert not (torc.path / "torc_output").exists()
+
+
+def test_parameters_without_values_leave_nothing_to_run(torc):
+    for value in ("[]", "5:1"):
+        assert "nothing to run" in torc("exec", "-c", "echo {x}", "--param", f"x={value}", code=1).err
     assert not (torc.path / "torc_output").exists()
 
 

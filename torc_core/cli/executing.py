@@ -95,8 +95,10 @@ def execute(
     data = {
         "name": name or time.strftime("exec_%Y%m%d_%H%M%S"),
         **{key: value for key, value in optional.items() if value is not None},
-        "jobs": _jobs(_listed(words, commands, commands_file), _values(params), link),
+        "jobs": _jobs(_listed(app, words, commands, commands_file), _values(params), link),
     }
+    if not data["jobs"]:
+        raise Invalid("there is nothing to run: a --param has no values", hint="A range like 5:1 needs a step: 5:1:-1.")
     plan = check_data(data, lambda _: (0, 0), "command line", read_file=_text)
     errors = [problem for problem in plan.problems if problem.severity == ERROR]
     if errors:
@@ -116,12 +118,14 @@ def execute(
     return run_workflow(app, workflow_id, runner, is_new=True)
 
 
-def _listed(words: tuple[str, ...], commands: tuple[str, ...], commands_file: str | None) -> list[str]:
+def _listed(app: App, words: tuple[str, ...], commands: tuple[str, ...], commands_file: str | None) -> list[str]:
     """Return the commands that were given, in whichever way; raises UsageError."""
     listed = [*commands, *(commands_in(_text(commands_file)) if commands_file is not None else ())]
     if words and not listed:
         if len(words) == 1 and words[0].lower().endswith(_SPEC_ENDINGS):
             raise UsageError(f"{words[0]} is a spec file", hint=f"Run it with: torc run {words[0]}")
+        if "--" not in app.arguments:
+            raise UsageError(f"stray words: {shlex.join(words)}", hint=f"Write: torc exec -- {shlex.join(words)}")
         return [shlex.join(words)]
     if words:
         raise UsageError(f"stray words: {shlex.join(words)}", hint="Give commands with -c, or after --, not both.")
