@@ -152,3 +152,21 @@ actions:
     items = torc.items("workflows", "list-actions")
     assert [action["trigger_type"] for action in items] == ["on_workflow_start", *["on_jobs_complete"] * 2]
     assert items[0]["action_config"] == {"commands": ["echo hi"]}
+
+
+def test_workflows_of_a_group_are_listed_whoever_owns_them(torc):
+    from torc_core.records.access import AccessGroup
+    from torc_core.records.resources import Workflow
+    from torc_core.service.local import LocalService
+    from torc_plugins.storage.sqlite_storage import SqliteStorage
+
+    torc.create(DIAMOND)
+    service = LocalService(SqliteStorage(str(torc.path / "torc_output/torc.db")))
+    group = service.create(AccessGroup(name="solar"))
+    other = service.create(Workflow(name="theirs", user="bob"))
+    service.add_workflow_to_group(other.id, group.id)
+    service.close()
+    listed = torc("workflows", "list", "-g", "solar")
+    assert listed.head.startswith("ID User Name")
+    assert [w["id"] for w in torc.items("workflows", "list", "--access-group", "solar")] == [other.id]
+    assert torc.items("workflows", "list", "-g", "nobody") == []

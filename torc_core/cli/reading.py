@@ -40,13 +40,8 @@ class Source(NamedTuple):
 
 def read_source(app: App, name: str, format_name: str | None = None) -> Source:
     """Read a spec's text and settle its format: as asked for, by file ending, or by content."""
-    if name == STDIN:
-        if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("nothing comes on standard input", hint="Pipe a spec into the command, or name a file.")
-        text, folder, shown = _decoded(_all_of(sys.stdin.buffer, "<stdin>"), "<stdin>"), Path(), "<stdin>"
-    else:
-        path = Path(name)
-        text, folder, shown = _decoded(_bytes(path), name), path.parent, name
+    text, shown = read_text(name)
+    folder = Path() if name == STDIN else Path(name).parent
     if format_name is not None:
         return Source(text, app.host.format_for(format_name), shown, folder)
     if name != STDIN:
@@ -55,6 +50,15 @@ def read_source(app: App, name: str, format_name: str | None = None) -> Source:
         except NotFound:
             pass  # another ending, or none: the content tells
     return Source(text, _recognized(app, text, shown), shown, folder)
+
+
+def read_text(name: str) -> tuple[str, str]:
+    """Return the text of a file or of standard input, and what to call it in messages."""
+    if name != STDIN:
+        return _decoded(_bytes(Path(name)), name), name
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("nothing comes on standard input", hint="Pipe a file into the command, or name one.")
+    return _decoded(_all_of(sys.stdin.buffer, "<stdin>"), "<stdin>"), "<stdin>"
 
 
 def _bytes(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from torc_core.cli.creating import report_check
 from torc_core.cli.groups import TorcGroup
 from torc_core.cli.output import echo, echo_json, echo_problems, write
 from torc_core.cli.reading import Source, check, plain_data, read_source, skip_checks_option
+from torc_core.cli.writing import write_file
 from torc_core.errors import UsageError
 from torc_core.problems import ERROR, ProblemsFound
 
@@ -104,18 +105,8 @@ def _write(app: App, data: object, to_format: str | None, output: Path | None, s
         write(target.dumps(data).rstrip("\n") + "\n")
         return
     target = app.host.format_for(to_format or output.name)
-    _replace(output, target.dumps(data))
+    write_file(output, [target.dumps(data)])
     if app.wants_json:
         echo_json({"status": "success", "output": str(output)})
     else:
         echo(f"Wrote {output}", err=True)
-
-
-def _replace(output: Path, text: str) -> None:
-    """Write a file at once or not at all; what is no plain file (a link, a pipe) is written into."""
-    if output.is_symlink() or (output.exists() and not output.is_file()):
-        output.write_text(text, encoding="utf-8")
-        return
-    partial = output.with_name(f"{output.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(output)

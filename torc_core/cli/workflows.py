@@ -36,19 +36,24 @@ workflows = TorcGroup(
         "init": "beginning:initialize", "initialize": "beginning:initialize", "reinit": "beginning:reinitialize",
         "reinitialize": "beginning:reinitialize", "reset-status": "resetting:reset_workflow",
         "cancel": "lifecycle:cancel", "delete": "lifecycle:delete",
-        "execution-plan": "planning_commands:execution_plan",
+        "execution-plan": "planning_commands:execution_plan", "export": "exporting:export",
+        "import": "importing:import_workflow",
     },
 )  # fmt: skip
 
 
 @pass_app
-def _list(app: App, archived_only: bool, include_archived: bool, all_users: bool, **given: Any) -> None:
-    filters: dict[str, Any] = {} if all_users else {"user": app.user}
+def _list(
+    app: App, archived_only: bool, include_archived: bool, all_users: bool, access_group: str | None, **given: Any
+) -> None:
+    filters: dict[str, Any] = {} if all_users or access_group else {"user": app.user}
+    if access_group:
+        filters["access_group"] = access_group
     if archived_only or not include_archived:
         filters["is_archived"] = archived_only
     page = find_records(app.service(), Workflow, None, Paging(**given), **filters)
     columns: dict[str, Any] = dict(WORKFLOWS.columns)
-    if all_users:
+    if all_users or access_group:
         columns = {"ID": "id", "User": "user", **columns}
     echo_records(app, page, columns, Workflow.PLURAL)
 
@@ -62,6 +67,7 @@ workflows.add_command(
             click.Option(["--archived-only"], is_flag=True, help="Only archived workflows."),
             click.Option(["--include-archived"], is_flag=True, help="Archived workflows too."),
             click.Option(["-a", "--all-users"], is_flag=True, help="Workflows of everybody."),
+            click.Option(["-g", "--access-group"], metavar="GROUP", help="Those that are open to a group, whoever's."),
         ],
         help="List your workflows; archived ones only when asked for.",
         lists=True,

@@ -23,12 +23,12 @@ from torc_core.records.resources import (
 from torc_core.records.values import Field, raise_problems, reader
 from torc_core.service import rules, verbs
 from torc_core.service.api import Service
-from torc_core.service.history import check_statuses, mark_latest, note_inputs, take_over
+from torc_core.service.history import mark_latest, note_inputs, statuses, take_over
 from torc_core.service.references import IN_JSON, check_references
 from torc_core.service.registry import handles
 from torc_core.service.rules import DEFAULT_NEEDS, check_env, clean_labels, default_needs
 from torc_core.service.turn import Turn, of_workflow
-from torc_core.service.whole import POSITIONS, parts, references, renamed_jobs
+from torc_core.service.whole import POSITION_MARK, POSITIONS, parts, references, renamed_jobs
 
 _FIXED = ("id", "workflow_id")
 INPUTS_CHANGED = "inputs_changed"
@@ -153,8 +153,15 @@ def _with_ids(kind: type[WorkflowPart], item: dict[str, Any], places: Places) ->
         made["action_config"] = places.with_id(made.get("action_config"), "workflow_actions.action_config")
     if kind is RoCrateEntity:
         for name in ("entity_id", "metadata"):
-            made[name] = renamed_jobs(made.get(name), lambda at: places.id(Job.PLURAL, at, "ro_crate_entities"))
+            made[name] = renamed_jobs(made.get(name), lambda word: _job_id(word, places))
     return made
+
+
+def _job_id(word: str, places: Places) -> str | None:
+    """Return the id of the job that ``@N`` stands for; None for any other word."""
+    if not word.startswith(POSITION_MARK):
+        return None
+    return str(places.id(Job.PLURAL, int(word.removeprefix(POSITION_MARK)), RoCrateEntity.PLURAL))
 
 
 def _finisher(turn: Turn, kind: type[WorkflowPart], places: Places, as_is: bool) -> Callable[[WorkflowPart], None]:
@@ -225,7 +232,7 @@ def _stored_column(f: Field, column: list[Any], places: Places, default_id: int)
         column = [places.with_id(value, f"jobs.{f.name}") for value in column]
     _check_values(f, column)
     if f.name == "status":
-        check_statuses(column)
+        column = statuses(column)
     if f.name == "env":
         _each_once(column, check_env)
     if f.name == "labels":

@@ -19,11 +19,13 @@ _CHANGED = "changed"
 """A digest that no job has."""
 
 
-def check_statuses(column: Iterable[Any]) -> None:
-    """Refuse jobs that somebody would have to hold; raises Invalid."""
-    held = {status for status in set(column) if IS_ACTIVE[JobStatus(status).number]}
+def statuses(column: Iterable[str]) -> list[JobStatus]:
+    """Return statuses from their words; raises Invalid for jobs that somebody would have to hold."""
+    found = [JobStatus(word) for word in column]
+    held = {status.value for status in set(found) if IS_ACTIVE[status.number]}
     if held:
         raise Invalid(f"jobs: status: nobody holds jobs that are {' or '.join(sorted(held))}", field="status")
+    return found
 
 
 def mark_latest(results: Sequence[Any], items: Sequence[dict[str, Any]]) -> None:

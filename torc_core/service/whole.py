@@ -24,7 +24,9 @@ SCHEDULERS = {"slurm": "slurm_schedulers", "local": "local_schedulers"}
 """The kind of scheduler that ``scheduler_id`` means beside each ``scheduler_type``."""
 POSITIONS = {"slurm_schedulers": "scheduler", "local_schedulers": "local_scheduler"}
 """What a position in their lists is called where an id would be ``scheduler_id``."""
-_JOB_NAME = re.compile(r"#job-([0-9]+)")
+_JOB_NAME = re.compile(r"#job-(@?[0-9]+)")
+POSITION_MARK = "@"
+"""Stands before a number after ``#job-`` that is a position."""
 
 
 @lru_cache(maxsize=1)
@@ -52,12 +54,12 @@ def _references(plural: str) -> dict[str, str]:
     return found
 
 
-def renamed_jobs(value: Any, new_number: Callable[[int], int]) -> Any:
-    """Return JSON data in which every ``#job-N`` of a text has another number."""
+def renamed_jobs(value: Any, rename: Callable[[str], str | None]) -> Any:
+    """Return JSON data in which the N of every ``#job-N`` in a text is another word; None leaves it as it is."""
     if isinstance(value, str):
-        return _JOB_NAME.sub(lambda found: f"#job-{new_number(int(found[1]))}", value) if "#job-" in value else value
+        return _JOB_NAME.sub(lambda found: f"#job-{rename(found[1]) or found[1]}", value)
     if isinstance(value, list):
-        return [renamed_jobs(item, new_number) for item in value]
+        return [renamed_jobs(item, rename) for item in value]
     if isinstance(value, dict):
-        return {key: renamed_jobs(item, new_number) for key, item in value.items()}
+        return {key: renamed_jobs(item, rename) for key, item in value.items()}
     return value
