@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from torc_core.contracts.storage import Storage
-from torc_core.errors import Unavailable
+from torc_core.errors import TorcError, Unavailable
 from torc_core.records.answers import StreamEvent
 from torc_core.service.access import Access
 from torc_core.service.events import Bus
@@ -39,7 +39,7 @@ class Owner:
         self._busy = threading.Lock()
         self._queue: deque[_Ticket] = deque()
         self._versions: dict[int, int] = {}
-        self._first_version = int.from_bytes(os.urandom(5), "big") + 1  # another owner's numbers mean nothing here
+        self._first_version = _first_version()
         self._moved = threading.Condition()
         self._listeners: dict[int, list[Callable[[], None]]] = {}
         self.events = Bus()
@@ -47,8 +47,15 @@ class Owner:
 
     def read(self, work: Work, caller: Caller) -> Any:
         """Return what ``work`` finds; it must not change anything."""
-        with self._busy:
-            return work(self._turn(caller))
+        changed: set[int] = set()
+        try:
+            with self._busy:
+                turn = self._turn(caller)
+                changed = self._renew()
+                return work(turn)
+        finally:
+            if changed:
+                self._announce(changed)
 
     def write(self, work: Work, caller: Caller) -> Any:
         """Carry out ``work`` as part of one transaction; return or raise after that is kept (or undone)."""
@@ -85,21 +92,29 @@ class Owner:
             for ticket in batch:
                 ticket.error = error
             return set()
-        changed: set[int] = set()
         if self._closed:
             for ticket in batch:
                 ticket.error = _closed()
-            return changed
+            return set()
+        try:
+            renewed = self._renew()
+        except TorcError as exc:
+            for ticket in batch:
+                ticket.error = exc
+            return set()
+        changed = set(renewed)
         try:
             with self.storage.transaction():
                 for ticket in batch:
                     self._carry_out(ticket, changed)
         except Exception as exc:  # noqa: BLE001  (it is given to whoever asked)
             self._drop(changed)
-            if len(batch) == 1:
-                batch[0].error = exc
-                return set()
-            changed = set()
+            is_lost = isinstance(exc, Unavailable) and "outcome" in exc.details  # the storage itself cannot be reached
+            if len(batch) == 1 or is_lost:
+                for ticket in batch:
+                    ticket.error = ticket.error or exc
+                return changed if is_lost else renewed  # whoever listens looks again
+            changed = renewed
             for ticket in batch:
                 ticket.answer = ticket.error = None
                 ticket.told = ()
@@ -111,6 +126,18 @@ class Owner:
                 ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
             raise
         self.events.publish(event for ticket in batch for event in ticket.told)  # in the order of transactions
+        return changed
+
+    def _renew(self) -> set[int]:
+        """Forget all if another process had the storage meanwhile; return the workflows that may have changed then."""
+        if not self.storage.renew():
+            return set()
+        changed = {*self._states, *self._versions, *self._listeners}
+        self._drop(changed)
+        self._versions.clear()
+        self._first_version = _first_version()
+        with self._moved:
+            self._moved.notify_all()  # also those who wait for workflows of which nothing is known here
         return changed
 
     def _drop(self, changed: set[int]) -> None:
@@ -201,6 +228,11 @@ class Owner:
         self.events.close()
         with self._moved:
             self._moved.notify_all()
+
+
+def _first_version() -> int:
+    """Return a number to count from: another owner's numbers mean nothing here."""
+    return int.from_bytes(os.urandom(5), "big") + 1
 
 
 def _closed() -> Unavailable:
