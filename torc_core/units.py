@@ -35,10 +35,17 @@ def parse_memory(text: str) -> int:
     Units are binary: ``"2g"`` is 2 * 1024**3 bytes; no unit means bytes. Raises UnitError when it is not a size.
     """
     match = _MEMORY.fullmatch(text.strip())
-    size = int(match[1]) * _FACTOR[match[2].lower()] if match and len(match[1]) < 20 else -1
-    if not 0 <= size <= _LARGEST:
+    if match is None:
         raise UnitError(text, expected="a whole number and k, m, g or t, like '512m'")
+    size = _number(match[1]) * _FACTOR[match[2].lower()]
+    if size > _LARGEST:
+        raise UnitError(text, expected="fewer bytes than 64 bits count")
     return size
+
+
+def _number(digits: str) -> int:
+    """Return the number that digits are; of one beyond 64 bits, one that is beyond them too, however long it is."""
+    return int(digits.lstrip("0")[:20] or "0")
 
 
 @lru_cache(maxsize=4096)
@@ -51,7 +58,7 @@ def parse_duration(text: str) -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None or not any(match.groups()):
         raise UnitError(text, expected="an ISO 8601 duration like 'PT30M', 'PT2H' or 'P1DT12H'")
-    seconds = sum(int(count or 0) * unit for count, unit in zip(match.groups(), _DURATION_UNITS, strict=True))
+    seconds = sum(_number(count or "0") * unit for count, unit in zip(match.groups(), _DURATION_UNITS, strict=True))
     if seconds > _LARGEST:
         raise UnitError(text, expected="a duration that fits 64 bits of seconds")
     return seconds

@@ -124,9 +124,36 @@ def test_an_absurd_duration_is_refused():
         parse_duration("P" + "9" * 30 + "Y")
 
 
+@pytest.mark.parametrize("text", ["9223372036854775808", "8388608t", "9" * 5000, "9" * 5000 + "t"])
+def test_too_much_memory_is_not_taken_for_bad_spelling(text):
+    with pytest.raises(UnitError, match="expected fewer bytes than 64 bits count"):
+        parse_memory(text)
+
+
+def test_zeros_in_front_do_not_count():
+    assert parse_memory("0" * 5000 + "7k") == 7 * KIB
+    assert parse_duration("PT" + "0" * 5000 + "7M") == 7 * 60
+
+
+@pytest.mark.parametrize("text", ["P" + "9" * 5000 + "D", "PT9223372036854775808S", "P292471208678Y"])
+def test_too_long_a_time_is_not_taken_for_bad_spelling(text):
+    with pytest.raises(UnitError, match="fits 64 bits of seconds"):
+        parse_duration(text)
+
+
 @given(st.integers(0, 2**62))
 def test_memory_reads_back_from_its_shortest_form(size):
     assert parse_memory(format_memory(size)) == size
+
+
+@pytest.mark.parametrize("text", ["9223372036854775808", "8388608t", "9" * 5000, "9" * 5000 + "t"])
+def test_too_much_memory_is_not_taken_for_bad_spelling(text):
+    with pytest.raises(UnitError, match="expected fewer bytes than 64 bits count"):
+        parse_memory(text)
+
+
+def test_zeros_in_front_do_not_count():
+    assert parse_memory("0" * 5000 + "7k") == 7 * KIB
 
 
 @given(st.integers(0, 2**40))
