@@ -15,6 +15,15 @@ from torc_core.records.values import REQUIRED, Field
 from torc_core.service.api import Service
 
 _MANY_CHOICES = 5  # more of them are not spelled out in the help
+_FILTERED = {
+    "equal": "Only those with this {words}.", "contains": "Only those with this in the {words}.",
+    "inside": "Only those of this {words}.", "after": "Only those after this moment, in ms since 1970.",
+    "seconds": "Only those with this {words}, in seconds.", "downstream": "Only those that wait for this job.",
+    "has": "Only those that read this file.", "named_by": "Only what this job has.",
+    "listed": "Only what jobs write (true), or do not (false).",
+}  # fmt: skip
+"""What a filter leaves, by how it compares."""
+_WRITTEN = {"num cpus": "number of CPUs", "num gpus": "number of GPUs", "num nodes": "number of nodes"}
 
 
 class Shown(NamedTuple):
@@ -72,8 +81,15 @@ def filter_option(asked: Filter, shown: Shown) -> click.Option:
     if asked.type is bool and asked.default is False:
         text = f"With {words.removeprefix('include ')}."
         return click.Option(names, is_flag=True, default=None, help=text)
-    text = "Only those that are, or are not." if asked.type is bool else f"Only those with this {words}."
-    return _option(names, asked.type, callback=_as_member(asked.type), help=text)
+    return _option(names, asked.type, callback=_as_member(asked.type), help=_filter_help(asked, words))
+
+
+def _filter_help(asked: Filter, words: str) -> str:
+    if asked.how == "listed_by":
+        return f"Only what this job {'writes' if '.output_' in asked.field else 'reads'}."
+    if asked.type is bool and asked.how == "equal":
+        return f"Only those that are {words.removeprefix('is ')} (true), or are not (false)."
+    return _FILTERED.get(asked.how, _FILTERED["equal"]).format(words=_WRITTEN.get(words, words))
 
 
 def _as_member(kind: Any) -> Callable[..., Any] | None:
