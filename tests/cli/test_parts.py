@@ -1,6 +1,7 @@
 """Files, user data, requirements, failure handlers, compute nodes and events."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -40,6 +41,17 @@ files: [{name: i, path: i}, {name: o, path: o}, {name: unused, path: u}]
     a = torc.items("jobs", "list", "--name", "a")[0]["id"]
     assert [f["name"] for f in torc.items("files", "list", "--produced-by-job-id", a)] == ["o"]
     assert [f["name"] for f in torc.items("files", "list", "--is-output", "false")] == ["i", "unused"]
+
+
+def test_moments_are_written_in_utc_whatever_the_zone_and_however_far(one, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    one.create(
+        "name: w\nfiles: [{name: f, path: f, st_mtime: 86400.5}, {name: g, path: g, st_mtime: 1.0e+300}]\njobs: []"
+    )
+    rows = [line.split() for line in one("files", "list", 2).lines]
+    assert rows[2][1:] == ["f", "f", "1970-01-02T00:00:00Z"]
+    assert rows[3][1:] == ["g", "g", "1e+300"]
+    assert one("workflows", "list").lines[2].endswith("Z")
 
 
 def test_user_data_live_through_their_commands(one):
@@ -142,7 +154,8 @@ def test_events_are_made_and_shown(one):
     assert "warning" in done.lines[-3]
     latest = one.json("events", "get-latest-event")
     assert (latest["id"], latest["data"]["category"]) == (items[-1]["id"], "other")
-    assert latest["timestamp_formatted"][:2] == "20"
+    at = datetime.fromtimestamp(latest["timestamp"] // 1000, UTC)
+    assert latest["timestamp_formatted"] == f"{at:%Y-%m-%dT%H:%M:%SZ}"
     one("events", "delete", first["id"])
     assert first["id"] not in [event["id"] for event in one.items("events", "list")]
 

@@ -28,7 +28,7 @@ _LETTERS = {"offset": "-o", "sort_by": "-s", "reverse_sort": "-r"}
 
 
 def event_time(event: Event) -> str:
-    """Return when an event happened, as local time."""
+    """Return when an event happened."""
     return moment(event.timestamp / 1000)
 
 

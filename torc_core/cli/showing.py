@@ -161,6 +161,14 @@ def cut(text: str | None, limit: int = _PREVIEW) -> str:
     return f"{line[: limit - 3] if limit else line}..."
 
 
+def without_fraction(moment: str | None) -> str:
+    """Write a moment of a record in whole seconds: ``2026-01-31T18:00:00Z``."""
+    return f"{moment[:19]}Z" if moment else ""
+
+
 def moment(seconds: float | None) -> str:
-    """Write seconds since 1970 as local time."""
-    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    """Write seconds since 1970 as records write moments, in UTC; those that no calendar has as a number."""
+    try:
+        return "" if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g}"

@@ -12,7 +12,7 @@ from torc_core.cli.groups import TorcCommand, TorcGroup
 from torc_core.cli.kinds import find_records
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
-from torc_core.cli.showing import bare_fields, cut, echo_record, echo_records, short_json
+from torc_core.cli.showing import bare_fields, cut, echo_record, echo_records, short_json, without_fraction
 from torc_core.errors import TorcError, UsageError
 from torc_core.records.record import Page
 from torc_core.records.resources import Workflow, WorkflowAction
@@ -22,7 +22,7 @@ WORKFLOWS = Shown(
     {
         "ID": "id", "Name": "name", "Description": lambda w: cut(w.description, 40), "Project": "project",
         "Metadata": lambda w: short_json(w.metadata, 40), "Run": "run_id",
-        "Timestamp": lambda w: (w.timestamp or "")[:19],
+        "Timestamp": lambda w: without_fraction(w.timestamp),
     },
     short={"name": "-n --name", "description": "-d --description", "user": "--owner-user"},
     changed=("name", "description", "user", "project", "metadata", "env"),
