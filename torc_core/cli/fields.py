@@ -37,6 +37,7 @@ class Shown(NamedTuple):
     new: tuple[str, ...] = ()  # fields that creation takes; none: no create command
     changed: tuple[str, ...] = ()  # fields that update takes; none: no update command
     can_delete: bool = True
+    lists_deleted: bool = False  # what was deleted is a list, of one too
     beside: Callable[[Service, Sequence[Any]], Extra] | None = None  # shown of records beside their fields
 
     @property

@@ -40,6 +40,7 @@ JOBS = Shown(
         "name", "command", "resource_requirements_id", "priority", "cancel_on_blocking_job_failure",
         "supports_termination", "invocation_script", "env", "labels", "status",
     ),
+    lists_deleted=True,
 )  # fmt: skip
 jobs = group_of(JOBS, "jobs", "Jobs: list, inspect, change, reset.")
 jobs.lazy["reset-status"] = "resetting:reset_jobs"

@@ -148,7 +148,7 @@ def _delete_command(shown: Shown) -> click.Command:
         ids = tuple(dict.fromkeys(ids))
         _refuse_missing(service, shown, ids)
         gone = [service.delete(shown.kind, id) for id in ids]
-        if len(gone) == 1:
+        if len(gone) == 1 and not shown.lists_deleted:
             show_record(app, shown, gone[0], f"deleted {shown.noun}")
         else:
             show_list(app, shown, Page(gone, len(gone)))
