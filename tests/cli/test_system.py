@@ -27,13 +27,17 @@ def test_other_shells_are_wrong_usage(torc):
     torc("completions", "elvish", code=2)
 
 
-def completed(folder, words, position):
+def completions(folder, words, position):
     env = clean_environment(folder) | {
         "_TORC_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(position),
     }  # fmt: skip
     command = [sys.executable, "-m", "torc_core.cli"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True, timeout=60)
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return done.stdout.splitlines()
+
+
+def completed(folder, words, position):
+    return [line.partition(",")[2] for line in completions(folder, words, position)]
 
 
 def test_words_are_completed(tmp_path):
@@ -41,6 +45,15 @@ def test_words_are_completed(tmp_path):
     assert completed(tmp_path, ["torc", "workflows", "rei"], 2) == ["reinit", "reinitialize"]
     assert completed(tmp_path, ["torc", "jobs", "list", "--status", "ter"], 4) == ["terminated"]
     assert "--format" in completed(tmp_path, ["torc", "status", "--fo"], 2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run"], ["create"], ["execution-plan"], ["spec", "check"], ["spec", "convert"], ["exec", "-C"]],
+    ids=" ".join,
+)
+def test_the_shell_completes_names_of_files_where_a_spec_is_asked_for(tmp_path, words):
+    assert completions(tmp_path, ["torc", *words, "flow"], len(words) + 1) == ["file,flow"]
 
 
 def test_the_configuration_in_both_forms(torc):

@@ -10,7 +10,7 @@ import click
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
-from torc_core.cli.reading import check, read_plan, read_source, skip_checks_option
+from torc_core.cli.reading import check, complete_file, read_plan, read_source, skip_checks_option
 from torc_core.cli.showing import echo_message
 from torc_core.units import counted
 
@@ -26,7 +26,7 @@ generate-spec | torc create - -f json
 
 
 @click.command(cls=TorcCommand, examples=_EXAMPLES)
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @click.option("--no-resource-monitoring", is_flag=True, help="Do not record what jobs use.")
 @skip_checks_option
 @click.option("--dry-run", is_flag=True, help="Check the spec and count what it makes; nothing is stored.")

@@ -15,6 +15,7 @@ from torc_core.cli.creating import store
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.jobs import commands_in
 from torc_core.cli.output import echo_json
+from torc_core.cli.reading import complete_file
 from torc_core.cli.runner_options import Runs, runner_options
 from torc_core.cli.running import run_workflow
 from torc_core.errors import Invalid, NotFound, UsageError
@@ -62,7 +63,13 @@ class Monitoring(NamedTuple):
 @click.command(cls=TorcCommand, examples=_EXAMPLES)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- WORD...]")
 @click.option("-c", "--command", "commands", multiple=True, help="A command; may be repeated.")
-@click.option("-C", "--commands-file", metavar="FILE", help="A file with a command a line; - reads standard input.")
+@click.option(
+    "-C",
+    "--commands-file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="A file with a command a line; - reads standard input.",
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Values for {NAME}: 1:10, [a,b], @file.")
 @click.option(
     "--link", type=click.Choice(["product", "zip"]), default="product", help="How several --param go together."

@@ -9,11 +9,11 @@ from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json, echo_table
 from torc_core.cli.pick import pick
 from torc_core.cli.playing import plan_from
-from torc_core.cli.reading import is_spec, skip_checks_option
+from torc_core.cli.reading import complete_file, is_spec, skip_checks_option
 
 
 @click.command("execution-plan", cls=TorcCommand)
-@click.argument("spec_or_id", required=False)
+@click.argument("spec_or_id", required=False, shell_complete=complete_file)
 @skip_checks_option
 @pass_app
 def execution_plan(app: App, spec_or_id: str | None, skip_checks: bool) -> None:

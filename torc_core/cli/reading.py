@@ -24,6 +24,14 @@ LARGEST_BYTES = 1 << 30
 _LONGEST_ID = 18  # digits that always fit 64 bits
 _PATIENCE_MS = 1000
 
+
+def complete_file(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
+    """Have the shell complete the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(begun, type="file")]
+
+
 skip_checks_option = click.option(
     "--skip-checks", is_flag=True, help="Do not check whether jobs fit their Slurm schedulers."
 )

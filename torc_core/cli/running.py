@@ -12,7 +12,7 @@ from torc_core.cli.creating import store
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick
-from torc_core.cli.reading import is_spec, read_plan, skip_checks_option, stored_id
+from torc_core.cli.reading import complete_file, is_spec, read_plan, skip_checks_option, stored_id
 from torc_core.cli.runner_options import Runs, runner_options
 from torc_core.errors import Invalid, NotFound, TorcError, UsageError
 from torc_core.units import counted
@@ -36,7 +36,7 @@ generate-spec | torc run -
 
 
 @click.command(cls=TorcCommand, examples=_EXAMPLES)
-@click.argument("spec_or_id", required=False)
+@click.argument("spec_or_id", required=False, shell_complete=complete_file)
 @click.option("--resume", is_flag=True, help="Go on with the latest workflow made from this spec in this folder.")
 @click.option("--dry-run", is_flag=True, help="Play it on a virtual clock; nothing is started or stored.")
 @click.option("--gantt", type=click.Path(path_type=Path), help="With --dry-run: write a picture (.svg or .html).")

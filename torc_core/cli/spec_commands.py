@@ -10,7 +10,7 @@ from torc_core.cli.app import App, pass_app
 from torc_core.cli.creating import report_check
 from torc_core.cli.groups import TorcGroup
 from torc_core.cli.output import echo, echo_json, echo_problems, write
-from torc_core.cli.reading import Source, check, plain_data, read_source, skip_checks_option
+from torc_core.cli.reading import Source, check, complete_file, plain_data, read_source, skip_checks_option
 from torc_core.cli.writing import write_file
 from torc_core.errors import UsageError
 from torc_core.problems import ERROR, ProblemsFound
@@ -22,7 +22,7 @@ _output = click.option("-o", "--output", type=click.Path(path_type=Path), help="
 
 
 @spec.command("check")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @_from
 @skip_checks_option
 @pass_app
@@ -32,7 +32,7 @@ def check_command(app: App, file: str, from_format: str | None, skip_checks: boo
 
 
 @spec.command("expand")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @_to
 @_output
 @pass_app
@@ -48,7 +48,7 @@ def expand(app: App, file: str, to_format: str | None, output: Path | None) -> N
 
 
 @spec.command("convert")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @_from
 @_to
 @_output
@@ -68,7 +68,7 @@ def convert(app: App, file: str, from_format: str | None, to_format: str | None,
 
 
 @spec.command("lint")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_file)
 @click.option("--strict", is_flag=True, help="Fail on warnings and notes too.")
 @pass_app
 def lint(app: App, file: str, strict: bool) -> int:
