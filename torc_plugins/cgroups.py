@@ -16,7 +16,6 @@ from torc_plugins import procfs
 _PREFIX = "torc-"  # then the pid of the runner and when it began, in ticks
 _LEAF = "runner"
 _numbers = itertools.count(1)  # several executors of one process do not share groups
-_MOVES = 20  # how often processes are looked for that were started while their parent was moved
 
 
 class Cgroup:
@@ -27,18 +26,10 @@ class Cgroup:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def add(self, pid: int) -> None:
-        """Move a process into the group, with children that it has started meanwhile; raises OSError."""
-        _write(f"{self.path}/cgroup.procs", str(pid))
-        seen = {pid}
-        for _ in range(_MOVES):
-            new = {child for parent in seen for child in _children(parent)} - seen
-            if not new:
-                return
-            for child in new:
-                with contextlib.suppress(OSError):
-                    _write(f"{self.path}/cgroup.procs", str(child))
-            seen |= new
+    @property
+    def door(self) -> str:
+        """The file to which a process writes 0 to move into the group."""
+        return f"{self.path}/cgroup.procs"
 
     def limit_memory(self, size: int) -> bool:
         """Have the kernel end the whole group when it needs more; returns whether it will."""
@@ -105,10 +96,11 @@ class Cgroups:
         self.root = root
         self.has_memory = has_memory
         self._left: list[Cgroup] = []
+        self._names = itertools.count(1)
 
-    def make(self, name: str) -> Cgroup:
+    def make(self) -> Cgroup:
         """Make a group; raises OSError."""
-        path = f"{self.root}/{name}"
+        path = f"{self.root}/{next(self._names)}"
         os.mkdir(path)  # noqa: PTH102
         return Cgroup(path)
 
@@ -137,16 +129,18 @@ def probe() -> Cgroups | None:
     me = procfs.read_process(os.getpid())
     if me is None:
         return None
+    made = Cgroups(f"{here}/{_PREFIX}{me.pid}-{me.started}-{next(_numbers)}", has_memory)
     try:
-        root = f"{here}/{_PREFIX}{me.pid}-{me.started}-{next(_numbers)}"
-        os.mkdir(root)  # noqa: PTH102
-        has_memory = has_memory and _enable_memory(root)
-        test = Cgroups(root, has_memory).make("test")
-        works = os.path.exists(f"{test.path}/cgroup.procs")  # noqa: PTH110
+        os.mkdir(made.root)  # noqa: PTH102
+        made.has_memory = has_memory and _enable_memory(made.root)
+        test = made.make()
+        works = os.access(f"{test.path}/cgroup.procs", os.W_OK)
         test.remove()
     except OSError:
-        return None
-    return Cgroups(root, has_memory) if works else None
+        works = False
+    if not works:
+        made.close()
+    return made if works else None
 
 
 def _clear(group: str) -> None:
@@ -236,10 +230,6 @@ def _number(path: str) -> int | None:
 
 def _words(path: str) -> list[str]:
     return procfs.read(path, 4096).decode(errors="replace").split()
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in procfs.read(f"/proc/{pid}/task/{pid}/children", 1 << 16).split()]
 
 
 def _write(path: str, text: str) -> None:

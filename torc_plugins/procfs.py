@@ -75,6 +75,12 @@ def environment_of(pid: int) -> frozenset[bytes]:
         return frozenset()
 
 
+def io_bytes(pid: int) -> tuple[int, int] | None:
+    """Return the bytes that a process and the children it waited for have read and written by system calls."""
+    fields = read(f"/proc/{pid}/io", 512).split()
+    return (int(fields[1]), int(fields[3])) if len(fields) > 3 and fields[0] == b"rchar:" else None
+
+
 class Root(NamedTuple):
     """How the processes of a command are told: the first one, which leads their session, and marks in environments."""
 

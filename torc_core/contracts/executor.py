@@ -58,6 +58,7 @@ class LaunchRequest(NamedTuple):
     grace_seconds: float = 30.0  # what supports_termination gives when the walltime is over
     termination_signal: str = "SIGTERM"  # what is sent instead of SIGTERM
     marks: tuple[str, ...] = ()  # settings in env that all its processes have and no others, wherever they went
+    own_cgroup: bool = False  # keep them together in a control group, where that can be done
 
 
 class Observation(NamedTuple):

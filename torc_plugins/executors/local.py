@@ -9,51 +9,41 @@ import select
 import shlex
 import signal
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from torc_core.contracts.executor import Capabilities, Executor, Handle, LaunchRequest, Observation, SubmitError
-from torc_core.problems import Problem
-from torc_plugins.executors.local_command import bash_argv, direct_argv, find_program, in_directory
-from torc_plugins.executors.local_processes import (
-    Former,
-    boot_id,
-    group_members,
-    leaders_with,
-    own_peak_kib,
-    signal_group,
-    ticks_since_boot,
+from torc_core.contracts.executor import (
+    Capabilities,
+    Executor,
+    Handle,
+    LaunchRequest,
+    Observation,
+    Processes,
+    SubmitError,
 )
+from torc_core.problems import Problem
+from torc_plugins import cgroups
+from torc_plugins.cgroups import Cgroup, Cgroups
+from torc_plugins.executors.local_command import (
+    bash_argv,
+    direct_argv,
+    find_program,
+    has_interpreter,
+    in_directory,
+    in_group,
+)
+from torc_plugins.executors.local_ending import GIVE_UP_SECONDS, Child, Leftovers, kill, send_to_all
+from torc_plugins.executors.local_processes import Former, boot_id, marked_handles, signal_group, ticks_since_boot
+from torc_plugins.executors.local_usage import Accounts, Ended
 from torc_plugins.executors.local_waiting import Waiter, best_waiter
+from torc_plugins.procfs import Process
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _MODE = 0o666
 # Python ignores these two; what it starts should not. Its handlers for other signals end with exec anyway.
 _DEFAULT_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
-_LOOK_SECONDS = 0.05  # how often a group is looked at whose leader has obeyed SIGTERM
 _REMEMBERED = 4096  # ended commands that poll() still knows
 _CLOSE_SECONDS = 5.0  # how long close() waits for killed commands
-_PEAK_MARGIN_KIB = 2048  # the kernel's counts are that rough
-
-
-class _Child:
-    """A command that runs, or whose group is being ended."""
-
-    __slots__ = (
-        "ended_at", "expires_at", "gentle", "handle", "kill_at", "lingers", "pid", "reason", "started_at",
-        "started_wall",
-    )  # fmt: skip
-
-    def __init__(self, pid: int, handle: Handle, gentle: bool, started_at: float, started_wall: float) -> None:
-        self.pid = pid
-        self.handle = handle
-        self.gentle = gentle
-        self.started_at = started_at  # monotonic, as all times here but started_wall
-        self.started_wall = started_wall
-        self.expires_at: float | None = None  # its walltime is over then
-        self.kill_at: float | None = None  # it has got SIGTERM and gets SIGKILL then
-        self.reason: str | None = None
-        self.ended_at: float | None = None
-        self.lingers = False  # the leader has ended after SIGTERM, others of its group have not
+_CLOSE_LOOK_MS = 10
 
 
 class LocalExecutor(Executor):
@@ -66,20 +56,24 @@ class LocalExecutor(Executor):
     name = "local"
     capabilities = Capabilities(runs_locally=True, enforces_walltime=True, reports_usage=True, max_batch=1000)
 
-    def __init__(self, grace_seconds: float = 30.0, waiter: Waiter | None = None) -> None:
-        """``grace_seconds`` is what commands with ``supports_termination`` get when their walltime is over."""
-        self._grace_seconds = grace_seconds
+    def __init__(
+        self, waiter: Waiter | None = None, find_cgroups: Callable[[], Cgroups | None] = cgroups.probe
+    ) -> None:
+        """``find_cgroups`` is called when the first command that should be in a control group starts."""
         self._waiter = waiter or best_waiter()
         self._null = os.open(os.devnull, os.O_RDWR)
         self._boot = boot_id()
-        self._children: dict[int, _Child] = {}
+        self._children: dict[int, Child] = {}
         self._pids: dict[Handle, int] = {}
         self._former: dict[Handle, tuple[Former, float]] = {}  # with the time to kill
-        self._alarms: list[tuple[float, int, _Child]] = []
+        self._alarms: list[tuple[float, int, Child]] = []
         self._alarm_count = 0
         self._ready: list[tuple[Handle, Observation]] = []  # ended, not yet told by ended()
         self._known: dict[Handle, Observation] = {}
-        self._own_peak_kib = own_peak_kib()
+        self._accounts = Accounts()
+        self._leftovers = Leftovers()
+        self._find_cgroups: Callable[[], Cgroups | None] | None = find_cgroups
+        self._cgroups: Cgroups | None = None
 
     def check(self) -> list[Problem]:
         """Return a problem when there is no bash."""
@@ -100,9 +94,14 @@ class LocalExecutor(Executor):
 
     def _start(self, request: LaunchRequest) -> Handle | SubmitError:
         started_at, started_wall, ticks = time.monotonic(), time.time(), ticks_since_boot()
+        if request.termination_signal not in signal.Signals.__members__:
+            return SubmitError(request.key, f"cannot start {request.name!r}: no signal {request.termination_signal!r}")
+        group = self._new_cgroup(request) if request.own_cgroup else None
         try:
-            pid = self._spawn(request)
+            pid = self._spawn(request, group)
         except (OSError, ValueError) as exc:
+            if group is not None:
+                group.remove()
             return SubmitError(request.key, f"cannot start {request.name!r}: {_explain(exc, request)}")
         try:
             self._waiter.add(pid)
@@ -112,27 +111,42 @@ class LocalExecutor(Executor):
             reason = f"{exc.strerror or exc}; a running command needs a file descriptor, see ulimit -n"
             return SubmitError(request.key, f"cannot start {request.name!r}: {reason}")
         handle = Handle("local", f"{pid}:{ticks}:{self._boot}")
-        child = _Child(pid, handle, request.supports_termination, started_at, started_wall)
+        child = Child(pid, handle, request, started_at, started_wall, ticks)
         self._children[pid] = child
         self._pids[handle] = pid
+        child.cgroup = group
         if request.walltime_seconds is not None:
             child.expires_at = started_at + request.walltime_seconds
             self._set_alarm(child.expires_at, child)
         return handle
 
-    def _spawn(self, request: LaunchRequest) -> int:
+    def _new_cgroup(self, request: LaunchRequest) -> Cgroup | None:
+        """Make a control group for a command, if there can be one."""
+        if self._find_cgroups is not None:
+            self._cgroups, self._find_cgroups = self._find_cgroups(), None
+        if self._cgroups is None:
+            return None
+        try:
+            group = self._cgroups.make()
+        except OSError:
+            return None
+        if request.memory_limit_bytes:
+            group.limit_memory(request.memory_limit_bytes)
+        return group
+
+    def _spawn(self, request: LaunchRequest, group: Cgroup | None) -> int:
         env = request.env
         if request.cwd is not None and not os.path.isdir(request.cwd):  # noqa: PTH112
             raise NotADirectoryError(f"working directory {request.cwd!r} is not there")
         actions = self._file_actions(request)
         direct = direct_argv(request.command, env)
-        if direct is not None:
+        if direct is not None and (group is None or has_interpreter(direct[0])):
             try:
-                return _spawn(_argv(request, direct), env, actions)
+                return _spawn(_argv(request, direct, group), env, actions)
             except OSError:
                 # No interpreter, not a program, gone since it was found: bash says what, with the code people know.
                 pass
-        return _spawn(_argv(request, bash_argv(request.command, env)), env, actions)
+        return _spawn(_argv(request, bash_argv(request.command, env), group), env, actions)
 
     def _file_actions(self, request: LaunchRequest) -> list[tuple[object, ...]]:
         null, stdout, stderr = self._null, request.stdout, request.stderr
@@ -177,94 +191,90 @@ class LocalExecutor(Executor):
         return ready
 
     def _collect(self) -> None:
+        """Note what has ended, and do what is due: walltimes, kills, looks at what is left of commands."""
         now = time.monotonic()
+        told: list[Child] = []  # those that were told to end, and of which others may be left
         for pid in self._waiter.take():
             child = self._children[pid]
             child.ended_at = now
-            if child.reason is not None and self._leaves_others(child):
-                child.lingers = True
-                self._set_alarm(now + _LOOK_SECONDS, child)
-            else:
+            if child.reason is None:
                 self._finish(child)
+            else:
+                child.lingers = True
+                told.append(child)
         alarms = self._alarms
+        late: list[Child] = []
         while alarms and alarms[0][0] <= now:
             child = heapq.heappop(alarms)[2]
-            if self._children.get(child.pid) is child:
-                self._attend(child, now)
+            if self._children.get(child.pid) is not child:
+                continue
+            if child.lingers:
+                told.append(child)
+            elif child.kill_at is not None and now >= child.kill_at:
+                self._kill(child)
+            elif child.reason is None and child.expires_at is not None and now >= child.expires_at:
+                late.append(child)
+        if late:
+            self._end_all(late, "timeout")
+        if told:
+            self._look_after(told, now)
 
-    def _leaves_others(self, child: _Child) -> bool:
-        """Say whether a leader that obeyed SIGTERM leaves processes with a right to the rest of the grace."""
-        return child.kill_at is not None and bool(group_members(child.pid))
-
-    def _attend(self, child: _Child, now: float) -> None:
-        """Do what an alarm of a child was for; it may have become pointless."""
-        if child.kill_at is not None and now >= child.kill_at:
-            self._kill(child)
-        elif child.lingers:
-            if self._leaves_others(child):
-                self._set_alarm(now + _LOOK_SECONDS, child)
-            else:
+    def _look_after(self, told: list[Child], now: float) -> None:
+        """Finish commands that were told to end when nothing is left of them; what has no right to stay is killed."""
+        left = self._leftovers.look(told)
+        for child in told:
+            others = left.get(child.number)
+            if others is None or (child.killed_at is not None and now - child.killed_at > GIVE_UP_SECONDS):
                 self._finish(child)
-        elif child.reason is None and child.expires_at is not None and now >= child.expires_at:
-            self._end(child, "timeout", self._grace_seconds)
+                continue
+            if child.kill_at is None or now >= child.kill_at:
+                self._kill(child, others)
+            self._set_alarm(child.next_look(now), child)
 
-    def _end(self, child: _Child, reason: str, grace_seconds: float) -> None:
-        """Begin to end a child, or hurry when that has begun."""
-        child.reason = child.reason or reason
-        kill_at = time.monotonic() + grace_seconds
-        if not child.gentle or grace_seconds <= 0:
-            self._kill(child)
-        elif child.kill_at is None or kill_at < child.kill_at:
-            if child.kill_at is None:
-                signal_group(child.pid, signal.SIGTERM)
-            child.kill_at = kill_at
-            self._set_alarm(kill_at, child)
+    def _end_all(self, children: list[Child], reason: str, grace_seconds: float | None = None) -> None:
+        """Begin to end commands, or hurry when that has begun; without a grace each has its own."""
+        gentle = []
+        for child in children:
+            child.reason = child.reason or reason
+            grace = child.grace_seconds if grace_seconds is None else grace_seconds
+            kill_at = time.monotonic() + grace
+            if not child.gentle or grace <= 0:
+                self._kill(child)
+                if child.lingers:
+                    self._set_alarm(0.0, child)
+            elif child.kill_at is None or kill_at < child.kill_at:
+                if child.kill_at is None and child.killed_at is None:
+                    gentle.append(child)
+                child.kill_at = kill_at
+                self._set_alarm(kill_at, child)
+        if gentle:
+            others = self._leftovers.look(gentle)
+            for child in gentle:
+                send_to_all(child, child.signal, others.get(child.number, ()))
 
-    def _kill(self, child: _Child) -> None:
+    def _kill(self, child: Child, others: Collection[Process] = ()) -> None:
+        """End a command at once; what has left its group is found when its first process has ended."""
         child.kill_at = None
-        if child.lingers:
-            self._finish(child)
-        else:
-            signal_group(child.pid, signal.SIGKILL)
+        child.killed_at = child.killed_at or time.monotonic()
+        kill(child, others)
 
-    def _finish(self, child: _Child) -> None:
+    def _finish(self, child: Child) -> None:
         """Take the exit status of a child that has ended."""
-        pid = child.pid
         if child.reason is not None:
-            signal_group(pid, signal.SIGKILL)  # what is left of it; the number is its own until the next line
-        _, status, usage = os.wait4(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        del self._children[pid]
+            signal_group(child.pid, signal.SIGKILL)  # what is left of it; the number is its own until the next line
+        ended = self._accounts.close(child)
+        del self._children[child.pid]
         del self._pids[child.handle]
-        assert child.ended_at is not None
-        observation = Observation(
-            "done",
-            code if code >= 0 else None,
-            None if code >= 0 else -code,
-            child.started_wall,
-            child.started_wall + child.ended_at - child.started_at,
-            None,
-            self._peak_bytes(usage.ru_maxrss),
-            usage.ru_utime + usage.ru_stime,
-            child.reason,
-        )
+        if child.cgroup is not None and self._cgroups is not None:
+            self._cgroups.let_go(child.cgroup)
+        observation = _observation(child, ended)
         self._ready.append((child.handle, observation))
         known = self._known
         known[child.handle] = observation
         if len(known) > _REMEMBERED:
             del known[next(iter(known))]
 
-    def _peak_bytes(self, peak_kib: int) -> int | None:
-        """Return the peak of a command, or None when it is below what this process has had.
-
-        Until exec a child shares the memory of this process, and Linux counts that as the child's (measured).
-        """
-        if peak_kib <= self._own_peak_kib + _PEAK_MARGIN_KIB:
-            return None
-        self._own_peak_kib = own_peak_kib()
-        return peak_kib * 1024 if peak_kib > self._own_peak_kib + _PEAK_MARGIN_KIB else None
-
-    def _set_alarm(self, when: float, child: _Child) -> None:
+    def _set_alarm(self, when: float, child: Child) -> None:
         alarms = self._alarms
         if len(alarms) > 64 + 4 * len(self._children):  # most are of children that have ended
             self._alarms = alarms = [alarm for alarm in alarms if self._children.get(alarm[2].pid) is alarm[2]]
@@ -273,22 +283,30 @@ class LocalExecutor(Executor):
         heapq.heappush(alarms, (when, self._alarm_count, child))
 
     def find(self, variable: str, value: str) -> list[Handle]:
-        """Return the leaders of process groups that have the variable."""
-        boot = self._boot
-        return [
-            Handle(self.name, f"{pid}:{facts.started}:{boot}") for pid, facts in leaders_with(f"{variable}={value}")
-        ]
+        """Return handles of everything that has the variable: process groups, and processes that are left of one."""
+        return [Handle(self.name, f"{id}:{self._boot}") for id in marked_handles(f"{variable}={value}")]
+
+    def processes(self, handle: Handle) -> Processes | None:
+        """Return where the processes of a running command are."""
+        pid = self._pids.get(handle)
+        if pid is None:
+            return None
+        child = self._children[pid]
+        return Processes(pid, child.marks, None if child.cgroup is None else child.cgroup.path)
 
     def cancel(self, handles: Collection[Handle], grace_seconds: float) -> None:
         """End the commands; leftovers of former objects are killed at once."""
+        children = []
         for handle in handles:
             pid = self._pids.get(handle)
             if pid is not None:
-                self._end(self._children[pid], "canceled", grace_seconds)
+                children.append(self._children[pid])
             elif handle not in self._known:
                 former = Former.of(handle.id, self._boot)
                 if former is not None:
                     former.signal(signal.SIGKILL)
+        if children:
+            self._end_all(children, "canceled", grace_seconds)
 
     def close(self) -> None:
         """Kill what still runs and wait for it, a few seconds at most."""
@@ -301,18 +319,41 @@ class LocalExecutor(Executor):
         news.register(self._waiter.fd, select.POLLIN)
         give_up_at = time.monotonic() + _CLOSE_SECONDS
         while self._children and time.monotonic() < give_up_at:
-            news.poll(100)
+            news.poll(_CLOSE_LOOK_MS)
             self._collect()
         if not self._children:
             self._waiter.close()
+        if self._cgroups is not None:
+            self._cgroups.close()
         os.close(self._null)
         self._null = -1
 
 
-def _argv(request: LaunchRequest, plain: tuple[str, list[str]]) -> tuple[str, list[str]]:
-    if request.cwd is None:
-        return plain
-    return in_directory(request.cwd, plain[1], request.env)
+def _observation(child: Child, ended: Ended) -> Observation:
+    """Say how a command ended and what it used."""
+    assert child.ended_at is not None
+    code, reason = ended.code, child.reason
+    if reason is None and ended.lacked_memory and code != 0:
+        reason = "memory"
+    return Observation(
+        "done",
+        code if code >= 0 else None,
+        None if code >= 0 else -code,
+        child.started_wall,
+        child.started_wall + child.ended_at - child.started_at,
+        None,
+        ended.peak_memory_bytes,
+        ended.cpu_seconds,
+        reason,
+        read_bytes=ended.read_bytes,
+        write_bytes=ended.write_bytes,
+    )
+
+
+def _argv(request: LaunchRequest, plain: tuple[str, list[str]], group: Cgroup | None = None) -> tuple[str, list[str]]:
+    if request.cwd is not None:
+        plain = in_directory(request.cwd, plain[1], request.env)
+    return plain if group is None else in_group(group.door, plain, request.env)
 
 
 def _spawn(command: tuple[str, list[str]], env: Mapping[str, str], actions: list[tuple[object, ...]]) -> int:

@@ -78,6 +78,25 @@ def bash_argv(command: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
     return find_program("bash", env.get("PATH", DEFAULT_PATH)) or "/bin/bash", ["bash", "-c", command]
 
 
+def in_group(door: str, command: tuple[str, list[str]], env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return program file and arguments that move into a control group and then run ``command``, in one process.
+
+    Whoever starts a process could move it only after it has begun, when it may have children elsewhere.
+    """
+    program, argv = command
+    first = argv[0] if find_program(argv[0], env.get("PATH", DEFAULT_PATH)) == program else program
+    return "/bin/sh", ["sh", "-c", '{ echo 0 > "$0"; } 2>/dev/null; exec "$@"', door, first, *argv[1:]]
+
+
+def has_interpreter(program: str) -> bool:
+    """Say whether a file can be run by itself; what has no interpreter line is left to bash."""
+    try:
+        with open(program, "rb") as file:
+            return file.read(4).startswith((b"\x7fELF", b"#!"))
+    except OSError:
+        return False
+
+
 def in_directory(directory: str, argv: list[str], env: Mapping[str, str]) -> tuple[str, list[str]]:
     """Return program file and arguments that run ``argv`` in ``directory``."""
     bash, _ = bash_argv("", env)

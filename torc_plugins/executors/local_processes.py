@@ -55,10 +55,14 @@ def group_members(group: int) -> list[Stat]:
     return []
 
 
-def leaders_with(setting: str) -> list[tuple[int, Stat]]:
-    """Return the leaders of process groups whose environment has ``NAME=value``; only those we may look into."""
+def marked_handles(setting: str) -> list[str]:
+    """Return ``pid:start`` of what has ``NAME=value`` in its environment; only what we may look into.
+
+    That is a process group where its number is safe to use: it is led by a process, or is that of a session. Of other
+    groups whose leader is gone each process stands for itself.
+    """
     wanted = setting.encode()
-    found = []
+    found: dict[int, int] = {}
     with contextlib.suppress(OSError):
         for name in os.listdir(PROC):  # noqa: PTH208  (names, not paths)
             if not name.isdecimal():
@@ -66,9 +70,13 @@ def leaders_with(setting: str) -> list[tuple[int, Stat]]:
             with contextlib.suppress(OSError):
                 if wanted in (PROC / name / "environ").read_bytes().split(b"\0"):
                     facts = stat(name)
-                    if facts is not None and facts.group == int(name) and facts.state not in "ZX":
-                        found.append((int(name), facts))
-    return found
+                    if facts is not None and facts.state not in "ZX":
+                        leader = stat(facts.group)
+                        is_safe = facts.group == facts.session or leader is not None
+                        pid = facts.group if is_safe else int(name)
+                        started = facts.started if leader is None or not is_safe else leader.started
+                        found[pid] = min(found.get(pid, started), started)
+    return [f"{pid}:{started}" for pid, started in found.items()]
 
 
 def own_peak_kib() -> int:
@@ -113,10 +121,19 @@ class Former:
         leader = stat(self.pid)
         if leader is not None and abs(leader.started - self.started) > _NEAR_TICKS:
             return False  # the number belongs to another process now
+        if leader is not None and leader.state not in "ZX":
+            return True
         earliest = self.started - _NEAR_TICKS
-        return any(m.session == self.pid and m.started >= earliest for m in group_members(self.pid))
+        is_led = leader is not None and leader.group == self.pid
+        return any((is_led or m.session == self.pid) and m.started >= earliest for m in group_members(self.pid))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to everything that still runs of it."""
-        if self.is_alive():
+        if not self.is_alive():
+            return
+        leader = stat(self.pid)
+        if leader is not None and leader.group != self.pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, number)
+        else:
             signal_group(self.pid, number)

@@ -90,7 +90,7 @@ def _usage(members: list[Process], cgroup: str | None) -> Usage:
         if process.is_alive:
             count += 1
             memory += _resident_bytes(process.pid)
-        moved = io_bytes(process.pid)
+        moved = procfs.io_bytes(process.pid)
         if moved is not None:
             is_io_known = True
             read += moved[0]
@@ -105,12 +105,6 @@ def _resident_bytes(pid: int) -> int:
     """Return what a process has in memory; statm is exact where the figure in stat lags behind."""
     fields = procfs.read(f"/proc/{pid}/statm", 128).split()
     return int(fields[1]) * _PAGE if len(fields) > 1 else 0
-
-
-def io_bytes(pid: int) -> tuple[int, int] | None:
-    """Return the bytes that a process and the children it waited for have read and written by system calls."""
-    fields = procfs.read(f"/proc/{pid}/io", 512).split()
-    return (int(fields[1]), int(fields[3])) if len(fields) > 3 and fields[0] == b"rchar:" else None
 
 
 def _proportional_bytes(pid: int) -> int | None:

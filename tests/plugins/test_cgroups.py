@@ -1,0 +1,89 @@
+"""What files of control groups say, and where the group of a process is found."""
+
+import pytest
+
+from torc_plugins import cgroups, procfs
+from torc_plugins.cgroups import Cgroup
+
+
+@pytest.fixture
+def group(tmp_path):
+    def make(**files):
+        for name, text in files.items():
+            (tmp_path / name.replace("__", ".")).write_text(text)
+        return Cgroup(str(tmp_path))
+
+    return make
+
+
+def test_the_peak_is_without_what_is_left_when_all_processes_are_gone(group):
+    assert group(memory__peak="700000000\n", memory__current="500000000\n").peak_memory() == 200_000_000
+    assert group(memory__peak="500\n", memory__current="700\n").peak_memory() == 0
+
+
+def test_nothing_is_known_where_the_controllers_are_missing(group):
+    empty = group(cgroup__procs="")
+    assert (empty.peak_memory(), empty.cpu_seconds, empty.oom_kills, empty.members()) == (None, None, 0, [])
+    assert not empty.has_members
+
+
+def test_figures_are_read_by_name(group):
+    found = group(
+        cpu__stat="usage_usec 2500000\nuser_usec 1\nsystem_usec 2\n",
+        memory__events="low 0\nhigh 0\nmax 7\noom 5\noom_kill 3\noom_group_kill 1\n",
+        cgroup__procs="12\n345\n",
+        cgroup__events="populated 1\nfrozen 0\n",
+    )
+    assert (found.cpu_seconds, found.oom_kills, found.members(), found.has_members) == (2.5, 3, [12, 345], True)
+
+
+def test_a_limit_is_for_memory_and_swap_and_for_the_group_as_a_whole(group, tmp_path):
+    limited = group(memory__max="max\n", memory__oom__group="0\n", memory__swap__max="max\n")
+    assert limited.limit_memory(1000)
+    found = [(tmp_path / name).read_text()[:4] for name in ("memory.max", "memory.oom.group", "memory.swap.max")]
+    assert found == ["1000", "1\n", "0ax\n"]  # the kernel takes what is written as a whole, a file keeps the rest
+
+
+def test_there_is_no_limit_where_memory_is_not_counted(group):
+    assert not group().limit_memory(1000)
+    assert not group().kill()
+
+
+MOUNT = "41 31 0:38 {root} {place} rw,relatime - {kind} {kind} rw"
+
+
+@pytest.mark.parametrize(
+    ("membership", "mounts", "found"),
+    [
+        ("0::/\n", [("/", "/sys/fs/cgroup", "cgroup2")], "/sys/fs/cgroup"),
+        ("0::/user.slice/a\n", [("/", "/sys/fs/cgroup", "cgroup2")], "/sys/fs/cgroup/user.slice/a"),
+        ("4:memory:/x\n0::/a\n", [("/", "/sys/fs/cgroup/unified", "cgroup2")], "/sys/fs/cgroup/unified/a"),
+        ("0::/box/a\n", [("/box", "/sys/fs/cgroup", "cgroup2")], "/sys/fs/cgroup/a"),
+        ("0::/box\n", [("/box", "/sys/fs/cgroup", "cgroup2")], "/sys/fs/cgroup"),
+        ("0::/boxes/a\n", [("/box", "/sys/fs/cgroup", "cgroup2")], None),
+        ("4:memory:/x\n", [("/", "/sys/fs/cgroup", "cgroup2")], None),
+        ("0::/a\n", [("/", "/sys/fs/cgroup", "cgroup")], None),
+        ("0::/a\n", [("/", "/", "ext4"), ("/", "/mnt/cg", "cgroup2")], "/mnt/cg/a"),
+        ("", [], None),
+    ],
+)
+def test_the_group_of_this_process_is_found_below_its_mount(monkeypatch, membership, mounts, found):
+    lines = "".join(MOUNT.format(root=root, place=place, kind=kind) + "\n" for root, place, kind in mounts)
+    texts = {"/proc/self/cgroup": membership.encode(), "/proc/self/mountinfo": lines.encode()}
+    monkeypatch.setattr(procfs, "read", lambda path, size: texts[path])
+    assert cgroups.own_group() == found
+
+
+def test_there_are_no_groups_where_this_process_may_not_write(monkeypatch, tmp_path):
+    monkeypatch.setattr(cgroups, "own_group", lambda: str(tmp_path / "nowhere"))
+    assert cgroups.probe() is None
+    monkeypatch.setattr(cgroups, "own_group", lambda: None)
+    assert cgroups.probe() is None
+
+
+def test_a_folder_that_is_no_group_is_recognised_and_left_as_it_was(monkeypatch, tmp_path):
+    for name in ("cgroup.procs", "cgroup.subtree_control"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(cgroups, "own_group", lambda: str(tmp_path))
+    assert cgroups.probe() is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cgroup.procs", "cgroup.subtree_control"]
