@@ -17,6 +17,7 @@ from torc_core.records import kinds  # noqa: F401  (declares the records)
 from torc_core.records.record import RECORDS, Record
 from torc_plugins.storage import refusals
 from torc_plugins.storage.memory_table import Table
+from torc_plugins.storage.order import parents_first
 
 Step = tuple[Table, int, Row | None]
 """One step back: the row that was there, None when there was none."""
@@ -186,7 +187,8 @@ class MemoryStorage(Storage):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             with self.transaction():
-                for plural, kind in RECORDS.items():
+                for kind in parents_first():
+                    plural = kind.PLURAL
                     if plural in content:
                         self.insert(kind, content[plural]["names"], map(tuple, content[plural]["rows"]))
                         self._tables[plural].last_id = content[plural]["last_id"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from torc_core.contracts.storage import Storage
-from torc_core.records.record import RECORDS
 from torc_plugins.storage.beside import written_beside
+from torc_plugins.storage.order import parents_first
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 
@@ -17,7 +17,7 @@ def write_copy(source: Storage, last_ids: Mapping[str, int], target: Path) -> No
         copy = SqliteStorage(str(part), shared_folder=True)  # nobody else knows the name, so locks are not needed
         try:
             with copy.transaction():
-                for kind in RECORDS.values():  # what others refer to comes first
+                for kind in parents_first():
                     names = list(kind.FIELDS)
                     if last := last_ids.get(kind.PLURAL):
                         copy.next_ids(kind, last)

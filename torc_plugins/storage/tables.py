@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 from torc_core.contracts.storage import StorageError
-from torc_core.records import resources  # noqa: F401  (declares the records)
-from torc_core.records.record import RECORDS, Record, stored, stored_type
+from torc_core.records.record import Record, stored, stored_type
 from torc_core.records.values import REQUIRED, Field
 from torc_plugins.storage.dialect import Dialect
+from torc_plugins.storage.order import parents_first
 
 
 class Executes(Protocol):
@@ -68,9 +68,9 @@ def additions(
     Raises StorageError for tables of a newer version and for columns of another type.
     """
     declared_indexes: dict[str, str] = {}
-    for table, kind in RECORDS.items():
-        if table in found:
-            yield from _missing_columns(dialect, kind, found[table], where)
+    for kind in parents_first():
+        if kind.PLURAL in found:
+            yield from _missing_columns(dialect, kind, found[kind.PLURAL], where)
         else:
             yield _table_sql(dialect, kind), ()
         declared_indexes |= _index_sql(dialect, kind)

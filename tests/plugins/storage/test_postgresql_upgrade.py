@@ -10,6 +10,7 @@ from torc_core.records.values import field
 from torc_core.testing.storage import add, column
 from torc_plugins.storage import postgresql_schema
 from torc_plugins.storage.postgresql_storage import PostgresqlStorage
+from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 VERSION_1 = """
 CREATE TABLE torc_version(version bigint NOT NULL);
@@ -216,3 +217,25 @@ def test_records_of_a_plugin_have_a_table_that_outlives_its_absence(postgres_url
         storage.close()
     finally:
         RECORDS.pop(Note.PLURAL, None)
+
+
+def test_records_may_be_declared_in_any_order(postgres_url, tmp_path):
+    class Leaf(WorkflowPart, plural="leaves_of_a_test"):
+        branch_id: int = field(refers="branches_of_a_test")
+
+    class Branch(WorkflowPart, plural="branches_of_a_test"):
+        tree: str = field()
+
+    try:
+        storage = opened(postgres_url)
+        [one] = add(storage, Workflow, "name", ("one",))
+        [branch] = add(storage, Branch, "workflow_id tree", (one, "oak"))
+        add(storage, Leaf, "workflow_id branch_id", (one, branch))
+        storage.backup(tmp_path / "copy")
+        storage.close()
+        copy = SqliteStorage(str(tmp_path / "copy"))
+        assert column(copy, Leaf, "branch_id") == [branch]
+        copy.close()
+    finally:
+        for kind in (Leaf, Branch):
+            RECORDS.pop(kind.PLURAL, None)
