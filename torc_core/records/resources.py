@@ -239,14 +239,15 @@ class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find
     trigger_type: str = field()
     action_type: str = field("run_commands or schedule_nodes")
     action_config: Json = field()
-    job_ids: list[int] | None = field(default=None, links="jobs")
-    trigger_count: int = field(default=0, read_only=True)
-    required_triggers: int = field(default=1, read_only=True)
-    executed: bool = field(default=False, read_only=True)
-    executed_at: str | None = field(default=None, read_only=True)
-    executed_by: int | None = field(default=None, read_only=True, mentions="compute_nodes")
-    persistent: bool = False
-    is_recovery: bool = False
+    job_ids: list[int] | None = field("of the triggers about jobs: which", default=None, links="jobs")
+    trigger_count: int = field("for those triggers, how many of the jobs are there", default=0)
+    required_triggers: int = field("due when the count reaches it", default=1, read_only=True)
+    executed: bool = field("somebody has taken it", default=False)
+    executed_at: str | None = field("UTC", default=None)
+    executed_by: int | None = field("the runner", default=None, mentions="compute_nodes")
+    persistent: bool = field("every runner carries it out, once", default=False)
+    is_recovery: bool = field("made by a recovery; the next initialization removes it", default=False)
+    arming: int = field("raised when it begins anew", default=0, internal=True)
 
 
 class NodeResources(Value, wire="ComputeNodesResources"):

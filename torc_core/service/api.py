@@ -15,6 +15,7 @@ from torc_core.records import kinds  # noqa: F401  (declares the records)
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service import irregular  # noqa: F401  (bends what is derived from records)
 from torc_core.service.operations.access import AccessOperations
+from torc_core.service.operations.actions import ActionOperations
 from torc_core.service.operations.claims import ClaimOperations
 from torc_core.service.operations.events import EventOperations
 from torc_core.service.operations.jobs import JobOperations
@@ -34,6 +35,7 @@ class Service(
     JobOperations,
     RelationOperations,
     EventOperations,
+    ActionOperations,
     AccessOperations,
 ):
     """What a service can do. A declared operation that a subclass does not define ends in ``perform``."""

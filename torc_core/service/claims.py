@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 from torc_core.engine import transitions
@@ -13,6 +12,7 @@ from torc_core.errors import Invalid
 from torc_core.records.answers import ClaimedJobs, FittingJobs, JobLaunch
 from torc_core.records.resources import File, Job, NodeResources, UserData
 from torc_core.service.api import Service
+from torc_core.service.digests import differences, input_hash
 from torc_core.service.registry import handles
 from torc_core.service.state import Needs, WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
@@ -145,26 +145,6 @@ def _data_texts(turn: Turn, lists: Iterable[str | None]) -> dict[int, str | None
     return dict(turn.rows(UserData, ("id", "data"), with_ids(ids))) if ids else {}
 
 
-def input_hash(
-    state: WorkflowState,
-    command: str,
-    script: str | None,
-    env: str | None,
-    links: Sequence[str | None],
-    data: dict[int, str | None],
-) -> str:
-    """Return the digest of everything a job is given; links and env in stored form, ``data`` the texts of user data.
-
-    It is compared by ``process_changed_job_inputs`` and means nothing elsewhere.
-    """
-    parts = [command, script or "", env or "", *(text or "" for text in links)]
-    if state.env:
-        parts.append(repr(sorted(state.env.items())))
-    if links[3]:
-        parts += [f"{i}={data.get(i)}" for i in json.loads(links[3])]
-    return blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
-
-
 def _as_jobs(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> list[Job]:
     if not job_ids:
         return []
@@ -173,12 +153,15 @@ def _as_jobs(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> list[J
     return [found[id] for id in job_ids]
 
 
-def changed_inputs(turn: Turn, state: WorkflowState) -> list[tuple[int, str]]:
-    """Return id and name of the jobs that ran with something else than what they would be given now."""
+def changed_inputs(turn: Turn, state: WorkflowState) -> list[tuple[int, str, list[str]]]:
+    """Return id and name of the jobs that ran with something else than what they would be given now, and what it is.
+
+    That is said with the keys of ``digests.differences``.
+    """
     names = ("id", "name", "input_hash", *HASHED)
     data: dict[int, str | None] = dict(turn.rows(UserData, ("id", "data"), of_workflow(state.id)))
     return [
-        (id, name)
+        (id, name, differences(kept, now))
         for id, name, kept, command, script, env, *links in turn.rows(Job, names, of_workflow(state.id))
-        if kept is not None and kept != input_hash(state, command, script, env, links, data)
+        if kept is not None and kept != (now := input_hash(state, command, script, env, links, data))
     ]

@@ -31,6 +31,8 @@ from torc_core.service.turn import Turn, of_workflow
 from torc_core.service.whole import POSITION_MARK, POSITIONS, parts, references, renamed_jobs
 
 _FIXED = ("id", "workflow_id")
+_NOT_BEFORE = ("trigger_count", "executed", "executed_at", "executed_by")
+"""What becomes of an action in a run, and so not before the first one."""
 INPUTS_CHANGED = "inputs_changed"
 """A column of jobs that is in no record: whether a finished job ran with something else than it would be given now."""
 
@@ -167,6 +169,8 @@ def _job_id(word: str, places: Places) -> str | None:
 def _finisher(turn: Turn, kind: type[WorkflowPart], places: Places, as_is: bool) -> Callable[[WorkflowPart], None]:
     """Return what completes and checks a record of a kind that was read."""
     decided = {f.name: f.default for f in kind.FIELDS.values() if f.read_only and f.name not in _FIXED}
+    if kind is WorkflowAction:
+        decided |= {name: kind.FIELDS[name].default for name in _NOT_BEFORE}
     rule = rules.BEFORE_CREATE.get(kind)
     keeps = as_is or kind is Event  # what happened happened then
 

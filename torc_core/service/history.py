@@ -10,7 +10,8 @@ from torc_core.errors import Invalid
 from torc_core.records.answers import NewWorkflow
 from torc_core.records.resources import Job, UserData, Workflow
 from torc_core.records.values import reader
-from torc_core.service.claims import HASHED, input_hash
+from torc_core.service.claims import HASHED
+from torc_core.service.digests import input_hash
 from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import IS_ACTIVE, IS_COMPLETE, JobStatus
 

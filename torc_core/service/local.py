@@ -13,7 +13,19 @@ from torc_core.records import answers as a
 from torc_core.records.answers.access import ReloadedAuth
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
-from torc_core.service import claims, completion, correcting, creation, groups, queries, runs, ticks, tokens, verbs  # noqa: F401  (they register)
+from torc_core.service import (  # noqa: F401  (they register)
+    action_operations,
+    claims,
+    completion,
+    correcting,
+    creation,
+    groups,
+    queries,
+    runs,
+    ticks,
+    tokens,
+    verbs,
+)
 from torc_core.service.access import Access
 from torc_core.service.api import OPERATIONS, Service, verb_of
 from torc_core.service.events import Subscription

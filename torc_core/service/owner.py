@@ -150,6 +150,7 @@ class Owner:
         turn = self._turn(ticket.caller)
         try:
             ticket.answer = ticket.work(turn)
+            turn.settle_actions()
         except Exception as exc:
             if turn.is_dirty:
                 raise
@@ -181,6 +182,10 @@ class Owner:
         if state is None:
             state = self._states[workflow_id] = load_state(self.storage, workflow_id)
         return state
+
+    def loaded(self, workflow_id: int) -> WorkflowState | None:
+        """Return the workflow in memory, None when it is not there."""
+        return self._states.get(workflow_id)
 
     def forget(self, workflow_id: int) -> None:
         """Drop what is in memory of a workflow, since its stored form changed otherwise."""

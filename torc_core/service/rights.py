@@ -59,6 +59,12 @@ DECLARED: dict[str, Rule] = {
     "reset_job_status": _USE,
     "reset_jobs": _USE,
     "process_changed_job_inputs": _USE,
+    # actions
+    "get_pending_actions": _WORK,
+    "claim_action": _WORK,
+    "finish_action": _WORK,
+    "update_workflow_action": _USE,
+    "delete_workflow_action": _USE,
     # claims
     "tick": _WORK,
     "adopt_orphans": _WORK,
@@ -111,6 +117,7 @@ _OF_WORKERS = {
     "slurm_stats": "create find",
     "ro_crate_entities": "get find create",
     "tasks": "get",
+    "action_runs": "get find",
 }
 """The verbs of records that worker tokens are enough for, by plural name."""
 

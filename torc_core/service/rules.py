@@ -11,8 +11,17 @@ from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.record import Record, stored
-from torc_core.records.resources import ComputeNode, Event, File, Job, ResourceRequirements, UserData, Workflow
-from torc_core.service import group_links, telling
+from torc_core.records.resources import (
+    ComputeNode,
+    Event,
+    File,
+    Job,
+    ResourceRequirements,
+    UserData,
+    Workflow,
+    WorkflowAction,
+)
+from torc_core.service import action_rules, actions, group_links, telling
 from torc_core.service.clock import utc_text
 from torc_core.service.references import check_references
 from torc_core.service.turn import Turn, of_workflow
@@ -91,6 +100,7 @@ BEFORE_CREATE: dict[type[Record], Rule] = {
     Job: _new_job,
     ResourceRequirements: lambda turn, record: check_needs(record),
     Event: _new_event,
+    WorkflowAction: lambda turn, record: action_rules.prepare(record),
 }
 
 
@@ -118,6 +128,7 @@ AFTER_CREATE: dict[type[Record], Callable[..., None]] = {
     UserData: _link_data,
     ComputeNode: telling.node_started,
     ScheduledComputeNode: telling.allocation_created,
+    WorkflowAction: lambda turn, record: actions.refresh(turn, record.workflow_id),
 }
 """What follows from a creation; takes what the kind takes beside the record."""
 
@@ -190,6 +201,7 @@ def after_update(turn: Turn, old: Record, new: Record) -> None:
         turn.forget(new.id)
     if isinstance(old, ComputeNode) and isinstance(new, ComputeNode) and old.is_active and new.is_active is False:
         telling.node_stopped(turn, new)
+        actions.forsake(turn, turn.state(new.workflow_id), [new.id])
     if isinstance(new, ResourceRequirements):
         turn.event(
             new.workflow_id, category="user_action", action="update_resource_requirements", user=turn.caller.user,
@@ -213,6 +225,9 @@ def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[in
             raise Invalid(
                 f"job {active[0]} is running or about to; it cannot be deleted", hint="Cancel the workflow first."
             )
+        action_rules.take_out_jobs(turn, workflow_id, set(ids))
+    if kind is ComputeNode:
+        actions.forsake(turn, turn.state(workflow_id), ids)
     for column in LINKED.get(kind, ()):
         _take_out(turn, workflow_id, column, set(ids))
     if kind in (Job, File, UserData, ResourceRequirements):

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import order, transitions
 from torc_core.engine.changes import Changes
 from torc_core.errors import Conflict, Invalid
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers import BegunRun, ChangedInputs, FileTimes, Initialized, JobReset, JobsReset, ResetJobs
 from torc_core.records.resources import File, Job, Result, UserData, Workflow
-from torc_core.service import queries, telling
+from torc_core.service import actions, queries, telling
 from torc_core.service.api import Service
 from torc_core.service.claims import changed_inputs
 from torc_core.service.references import file_times
 from torc_core.service.registry import handles
+from torc_core.service.reruns import Files, Reruns
 from torc_core.service.saving import drop_latest_results, let_go, save_all_statuses
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.status import (
     CANCELED,
-    COMPLETED,
     FAILED,
     IS_COMPLETE,
     PENDING,
@@ -30,8 +31,6 @@ from torc_core.status import (
     TERMINATED,
     UNINITIALIZED,
 )
-
-MTIME_TOLERANCE_SECONDS = 0.01
 
 
 def change_all(turn: Turn, state: WorkflowState, decide: Callable[[], Changes]) -> Changes:
@@ -51,7 +50,6 @@ def initialize_jobs(
 ) -> Initialized:
     """Derive every job's status anew; raises Invalid and names the jobs when they wait for each other."""
     state = turn.state(id)
-    _refuse_archived(state)
     graph = state.graph
     cycle = order.find_cycle(graph)
     if cycle:
@@ -63,6 +61,7 @@ def initialize_jobs(
         ephemeral = of_workflow(id, Condition("is_ephemeral", "equal", 1), *with_ids(made))
         turn.set(UserData, {"data": None}, ephemeral)  # what no job makes would be gone for ever
     changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
+    actions.rearm(turn, state, full=not only_uninitialized)
     if state.run_id > 1:
         _keep_latest_of_complete(turn, state)
     telling.workflow_initialized(turn, state, only_uninitialized)
@@ -78,7 +77,8 @@ def _keep_latest_of_complete(turn: Turn, state: WorkflowState) -> None:
     drop_latest_results(turn, state, again if len(again) < len(graph) else None)
 
 
-def _refuse_archived(state: WorkflowState) -> None:
+def refuse_archived(state: WorkflowState) -> None:
+    """Refuse what makes no sense for a workflow that was put away."""
     if state.is_archived:
         raise Invalid(
             f"workflow {state.id} is archived", hint=f"Show it again first: torc workflows archive false {state.id}"
@@ -100,14 +100,27 @@ def refuse_active(state: WorkflowState, doing: str) -> None:
 def reset_workflow_status(turn: Turn, id: int, force: bool = False) -> Workflow:
     """Make the workflow ready for a new run."""
     state = turn.state(id)
+    refuse_archived(state)
     if not force:
         refuse_active(state, "reset")
+        _refuse_allocated(turn, id)
     raise_run(turn, state)
     turn.event(
         id, category="user_action", action="reset_workflow_status", user=turn.caller.user, workflow_id=id, force=force
     )
     telling.workflow_event(turn, id, "workflow_reset", f"workflow {id} was reset for run {state.run_id}", force=force)
     return turn.get(Workflow, id)
+
+
+def _refuse_allocated(turn: Turn, workflow_id: int) -> None:
+    """Refuse while nodes are asked for or given whose runners would come up in the next run."""
+    unended = Condition("status", "one_of", ["pending", "active"])
+    count = turn.storage.count(ScheduledComputeNode, of_workflow(workflow_id, unended))
+    if count:
+        raise Invalid(
+            f"cannot reset workflow {workflow_id}: {count} of its allocations are pending or active",
+            hint="Wait for them, cancel the workflow, or use --force.",
+        )
 
 
 def raise_run(turn: Turn, state: WorkflowState) -> None:
@@ -154,7 +167,7 @@ def archive_workflow(turn: Turn, id: int, is_archived: bool = True) -> Workflow:
 def reset_job_status(turn: Turn, id: int, failed_only: bool = False) -> ResetJobs:
     """Make jobs uninitialized; the next run takes them up."""
     state = turn.state(id)
-    _refuse_archived(state)
+    refuse_archived(state)
     graph = state.graph
     count = len(graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED)) if failed_only else len(graph)
     reset = transitions.reset_failed if failed_only else transitions.reset_all
@@ -187,7 +200,7 @@ def _first_attempt_again(turn: Turn, state: WorkflowState) -> None:
 def reset_jobs(turn: Turn, id: int, choice: JobReset) -> JobsReset:
     """Reset chosen jobs and all that follows from them."""
     state = turn.state(id)
-    _refuse_archived(state)
+    refuse_archived(state)
     graph = state.graph
     chosen = _chosen(turn, state, choice)
     if not chosen:
@@ -218,16 +231,12 @@ def _chosen(turn: Turn, state: WorkflowState, choice: JobReset) -> list[int]:
 def process_changed_job_inputs(turn: Turn, id: int, dry_run: bool = False) -> ChangedInputs:
     """Find jobs whose inputs are others than those they ran with."""
     state = turn.state(id)
-    changed = _changed_definitions(turn, state)
-    if changed and not dry_run:
-        nodes = state.graph.nodes([job for job, _ in changed])
-        change_all(turn, state, lambda: transitions.reset(state.graph, nodes, only_these=True))
-    return ChangedInputs(reinitialized_jobs=[name for _, name in changed])
-
-
-def _changed_definitions(turn: Turn, state: WorkflowState) -> list[tuple[int, str]]:
     graph = state.graph
-    return [(id, name) for id, name in changed_inputs(turn, state) if IS_COMPLETE[graph.status[graph.node(id)]]]
+    found = [(graph.node(job), name) for job, name, _ in changed_inputs(turn, state)]
+    changed = [(node, name) for node, name in found if IS_COMPLETE[graph.status[node]]]
+    if changed and not dry_run:
+        change_all(turn, state, lambda: transitions.reset(graph, [node for node, _ in changed], only_these=True))
+    return ChangedInputs(reinitialized_jobs=[name for _, name in changed])
 
 
 @handles(Service.begin_run)
@@ -236,43 +245,43 @@ def begin_run(
 ) -> BegunRun:
     """Check, raise the run id and initialize, all in one."""
     state = turn.state(id)
-    _refuse_archived(state)
-    refuse_active(state, "begin a run of")
-    times = file_times(found.st_mtimes or {}, "st_mtimes")
-    files = {row[0]: row for row in turn.rows(File, ("id", "path", "st_mtime"), of_workflow(id))}
-    use = queries.file_use(turn, state)
-    missing = [
-        files[i][1]
-        for i in queries.required_files(state, use, with_completed=False)
-        if times.get(i) is None and i in files
-    ]
-    missing_data = queries.names_of(turn, UserData, queries.missing_data(turn, state, with_completed=False))
-    written = {i for ids in use.outputs.values() for i in ids}
-    changed = [i for i, row in files.items() if _differs(row[2], times.get(i))] if again else []
-    answer = BegunRun(
-        workflow_id=id, run_id=state.run_id, safe=not missing and not missing_data, missing_input_files=missing,
-        missing_user_data=missing_data,
-        existing_output_files=[files[i][1] for i in sorted(written) if times.get(i) is not None and i in files],
-        changed_files=[files[i][1] for i in changed], rerun_jobs=[],
-    )  # fmt: skip
-    rerun = _to_rerun(turn, state, use, changed, times) if again else []
-    below = transitions.downstream(state.graph, rerun)
-    ended = [n for n in dict.fromkeys([*rerun, *below]) if IS_COMPLETE[state.graph.status[n]]]
-    answer.rerun_jobs = queries.names_of(turn, Job, state.graph.job_ids(ended))
+    refuse_archived(state)
+    if not dry_run:
+        refuse_active(state, "begin a run of")
+    files = Files.of(turn, state, file_times(found.st_mtimes or {}, "st_mtimes"))
+    reruns = Reruns(turn, state, files) if again else None
+    answer = _outlook(turn, state, files, reruns, explain=dry_run)
     if dry_run:
         return answer
     _refuse_missing(answer, force)
     raise_run(turn, state)
-    new_times = [(mtime, i) for i, mtime in times.items() if i in files and _differs(files[i][2], mtime)]
+    new_times = [(files.found.get(i), i) for i in files.changed()]
     if new_times:
         turn.set_each(File, ("st_mtime",), new_times)
-    if again:
-        change_all(turn, state, lambda: transitions.reset(state.graph, rerun))
+    if reruns is not None:
+        change_all(turn, state, lambda: transitions.reset(state.graph, reruns.nodes))
     else:
         change_all(turn, state, lambda: transitions.reset_all(state.graph))
     _first_attempt_again(turn, state)
     begun = initialize_jobs(turn, id, only_uninitialized=again, clear_ephemeral_user_data=not again)
     answer.run_id, answer.jobs_by_status = state.run_id, begun.counts
+    return answer
+
+
+def _outlook(turn: Turn, state: WorkflowState, files: Files, reruns: Reruns | None, *, explain: bool) -> BegunRun:
+    """Return what a run would begin with; ``explain`` says why jobs run again."""
+    missing = [files.paths[i] for i in files.missing(state)]
+    missing_data = queries.names_of(turn, UserData, queries.missing_data(turn, state, with_completed=False))
+    answer = BegunRun(
+        workflow_id=state.id, run_id=state.run_id, safe=not missing and not missing_data, missing_input_files=missing,
+        missing_user_data=missing_data, existing_output_files=[files.paths[i] for i in files.existing_outputs()],
+        changed_files=[files.paths[i] for i in files.changed()] if reruns else [], rerun_jobs=[],
+    )  # fmt: skip
+    if reruns is not None:
+        answer.rerun_jobs = queries.names_of(turn, Job, state.graph.job_ids(reruns.ended()))
+        if explain:
+            answer.reruns = reruns.explain()
+            answer.jobs_by_status = queries.counts_of(state)
     return answer
 
 
@@ -294,29 +303,3 @@ def _refuse_missing(answer: BegunRun, force: bool) -> None:
 def _some(names: Sequence[str]) -> str:
     text = ", ".join(names[:10])
     return text if len(names) <= 10 else f"{text} and {len(names) - 10} more"
-
-
-def _to_rerun(
-    turn: Turn, state: WorkflowState, use: queries.FileUse, changed: Iterable[int], times: dict[int, Any]
-) -> list[int]:
-    """Return the nodes to reset: those that did not succeed, whose inputs changed or whose outputs are gone."""
-    graph = state.graph
-    touched = set(changed)
-    again = set(graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED, UNINITIALIZED))
-    for job, ids in use.inputs.items():
-        node = graph.node(job)
-        if IS_COMPLETE[graph.status[node]] and not touched.isdisjoint(ids):
-            again.add(node)
-    for job, ids in use.outputs.items():
-        node = graph.node(job)
-        if graph.status[node] == COMPLETED and any(times.get(i) is None for i in ids):
-            again.add(node)
-    again.update(graph.node(job) for job, _ in _changed_definitions(turn, state))
-    return sorted(again)
-
-
-def _differs(stored: float | None, found: float | None) -> bool:
-    """Whether a file counts as changed since the last run: another time, appeared or gone."""
-    if stored is None or found is None:
-        return stored is not found
-    return abs(stored - found) > MTIME_TOLERANCE_SECONDS

@@ -13,6 +13,7 @@ from torc_core.engine.lanes import Lane
 from torc_core.errors import NotFound, StorageError
 from torc_core.records.record import loaded_fields, row_reader
 from torc_core.records.resources import Job, ResourceRequirements, Workflow
+from torc_core.service.action_index import ActionIndex, load_actions
 from torc_core.units import UnitError, parse_duration, parse_memory
 
 LINKS = ("depends_on_job_ids", "input_file_ids", "output_file_ids", "input_user_data_ids", "output_user_data_ids")
@@ -26,7 +27,9 @@ NOTHING: tuple[int, ...] = ()
 class WorkflowState:
     """A workflow in memory. ``holders`` and ``attempts`` are sparse: who holds a job, attempts other than the first."""
 
-    __slots__ = ("attempts", "env", "graph", "holders", "id", "is_archived", "nodes", "requirements", "run_id")
+    __slots__ = (
+        "actions", "attempts", "env", "graph", "holders", "id", "is_archived", "nodes", "requirements", "run_id",
+    )  # fmt: skip
 
     def __init__(self, workflow: Workflow, requirements: dict[int, Needs], graph: WorkflowGraph) -> None:
         self.id = workflow.id
@@ -37,6 +40,7 @@ class WorkflowState:
         self.graph = graph
         self.holders: dict[int, int] = {}
         self.attempts: dict[int, int] = {}
+        self.actions: ActionIndex | None = None
         self.nodes: set[int] = set()  # compute nodes that are known to be the workflow's
 
     def node(self, job_id: int) -> int:
@@ -89,6 +93,7 @@ def load_state(storage: Storage, workflow_id: int) -> WorkflowState:
     graph.canceled = workflow.is_canceled
     state = WorkflowState(workflow, requirements, graph)
     state.holders, state.attempts = holders, attempts
+    state.actions = load_actions(storage, workflow_id, graph)
     return state
 
 

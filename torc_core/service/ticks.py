@@ -6,7 +6,7 @@ from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
 from torc_core.records.answers import FinishedJob, JobIds, Tick, TickAnswer
 from torc_core.records.resources import ComputeNode, Job
-from torc_core.service import telling
+from torc_core.service import actions, telling
 from torc_core.service.api import Service
 from torc_core.service.claims import launches, room_of, take
 from torc_core.service.clock import seconds_of, utc_text
@@ -36,9 +36,10 @@ def tick(turn: Turn, id: int, report: Tick) -> TickAnswer:
         refused = [{"job_id": r.job_id, "attempt_id": r.attempt_id, "message": why} for r, why in outcome.refused]
     if report.released:
         give_back(turn, state, [i for i in report.released if state.holders.get(i) == report.compute_node_id])
+    launched, is_held = actions.take_part(turn, state, report)
     given = _pending_of(state, report.compute_node_id) if report.resend else []
     room = room_of(report.room, report.strict_scheduler_match) if report.room is not None else None
-    given += take(turn, state, report.limit, room, report.compute_node_id)
+    given += take(turn, state, 0 if is_held else report.limit, room, report.compute_node_id)
     graph = state.graph
     return TickAnswer.of(
         {
@@ -50,6 +51,8 @@ def tick(turn: Turn, id: int, report: Tick) -> TickAnswer:
             "ready_count": graph.ready_count,
             "unfinished_count": graph.unfinished,
             "version": turn.version(id),
+            "actions": launched,
+            "is_held": is_held,
         }
     )
 
@@ -83,6 +86,7 @@ def adopt_orphans(turn: Turn, id: int, compute_node_ids: list[int], fail: bool =
             try_again(turn, state, again)
     if gone:
         turn.touch(id)
+        actions.forsake(turn, state, gone)
         where = of_workflow(id, Condition("id", "one_of", sorted(gone)), Condition("is_active", "equal", 1))
         if turn.is_heard(id):
             for node in turn.records(ComputeNode, where):

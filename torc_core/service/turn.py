@@ -76,6 +76,13 @@ class Turn:
         """Have the state read again before its next use: its jobs or their links changed."""
         self._owner.forget(workflow_id)
 
+    def settle_actions(self) -> None:
+        """Count for actions what this piece of work has changed."""
+        for workflow_id in self.changed:
+            state = self._owner.loaded(workflow_id)
+            if state is not None and state.actions is not None:
+                state.actions.settle(self, state.graph)
+
     def version(self, workflow_id: int) -> int:
         """Return the version the workflow will have once this is kept."""
         return self._owner.version(workflow_id) + (workflow_id in self.changed)

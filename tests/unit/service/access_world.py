@@ -22,12 +22,15 @@ from torc_plugins.storage.memory_storage import MemoryStorage
 MOMENT = "2026-01-31T08:00:00.000Z"
 TEXTS = {
     "start_time": MOMENT, "completion_time": MOMENT, "created_at": MOMENT, "runtime": "PT1M", "memory": "1m",
-    "trigger_type": "on_workflow_start", "action_type": "run_commands", "walltime": "01:00:00", "role": "member",
+    "trigger_type": "on_workflow_start", "action_type": "schedule_nodes", "walltime": "01:00:00", "role": "member",
     "level": "info", "time_limit": "PT1H",
 }  # fmt: skip
 """Texts that are not free."""
 NUMBERS = {"run_id": 0, "attempt_id": 1, "limit": 5, "offset": 0, "max_retries": 3, "version": 0, "num_cpus": 1}
-JSONS: dict[str, Any] = {"action_config": {"commands": ["true"]}, "rules": [], "workflow": {"name": "w", "user": "x"}}
+JSONS: dict[str, Any] = {
+    "action_config": {"scheduler_type": "local", "num_allocations": 1}, "body": {"num_allocations": 2}, "rules": [],
+    "workflow": {"name": "w", "user": "x"},
+}  # fmt: skip
 JSONS_WITH_IDS = {
     "schedule_compute_nodes": "slurm_schedulers", "action_config": "slurm_schedulers",
     "scheduler": "scheduled_compute_nodes",

@@ -1,5 +1,6 @@
 """Jobs on their way to runners and back."""
 
+from torc_core.records.answers.actions import ActionLaunch, ActionReport
 from torc_core.records.resources import Job, NodeResources, Result
 from torc_core.records.values import Json, Value, field
 from torc_core.status import JobStatus
@@ -76,6 +77,11 @@ class Tick(Value):
     room: NodeResources | None = field("give only what fits together; null: any job without labels", default=None)
     strict_scheduler_match: bool = False
     resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
+    can_run: list[str] | None = field(
+        "kinds of actions the caller carries out: run_commands, schedule_nodes:TYPE", default=None
+    )
+    actions: list[ActionReport] | None = field("how the actions go that it was given", default=None)
+    is_leaving: bool = field("it ends after this: what is due then is due now", default=False)
 
 
 class TickAnswer(Value):
@@ -88,6 +94,8 @@ class TickAnswer(Value):
     is_canceled: bool = False
     ready_count: int = field("jobs still ready after this claim", default=0)
     unfinished_count: int = field("jobs that have not ended", default=0)
+    actions: list[ActionLaunch] | None = field("given to the caller, to carry out", default=None)
+    is_held: bool = field("no jobs are given while commands run that come before them", default=False)
     version: int = field("of the workflow's state; see wait_for_change", default=0)
 
 

@@ -31,6 +31,17 @@ class FileTimes(Value):
     st_mtimes: Json = field("modification time by file id, null for a file that is not there", default=None)
 
 
+class Rerun(Value):
+    """A job that runs again, and why."""
+
+    job_id: int = field()
+    name: str = field()
+    status: JobStatus = field("before")
+    reason: str = field("the first one, in words that do not change")
+    cause: str = field("what it is about: a status, a path, a name, a job")
+    reasons: list[str] = field("all of them, each a sentence")
+
+
 class BegunRun(Value):
     """What a new run starts from, or (dry run) would start from."""
 
@@ -42,6 +53,7 @@ class BegunRun(Value):
     existing_output_files: list[str] = field("paths that jobs of this run will write and that exist already")
     changed_files: list[str] = field("paths that changed since the last run")
     rerun_jobs: list[str] = field("names of finished jobs that run again")
+    reruns: list[Rerun] | None = field("why they do; only told by a dry run", default=None)
     jobs_by_status: Json = field("all eleven statuses", default=None)
 
 
