@@ -109,6 +109,9 @@ def commands() -> str:
             command = torc.get_command(context, name)
             if command is not None:
                 parts.extend(_command(command, name, context))
+    from torc_server.commands import server
+
+    parts += ["## The server\n\n", *_command(server, "server", context)]
     return "\n" + "".join(parts).rstrip("\n") + "\n\n"
 
 

@@ -20,6 +20,7 @@ import pytest
 from docs import generate
 from torc_core.cli.app import App
 from torc_core.cli.main import torc
+from torc_core.cli.plugin_commands import LazyCommand
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "plugins.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -204,7 +205,7 @@ def unknown_in(words):
                 if word not in OTHERS:
                     yield word
                 return
-            command = found
+            command = found.load() if isinstance(found, LazyCommand) else found
 
 
 def options_of(command, context):
@@ -214,6 +215,7 @@ def options_of(command, context):
 
 def all_options():
     def walk(command, context):
+        command = command.load() if isinstance(command, LazyCommand) else command
         yield from options_of(command, context)
         if isinstance(command, click.Group):
             for name in command.list_commands(context):

@@ -26,7 +26,7 @@ ROOMS = {
     "bottle": ["torc_server"],
     "cheroot": ["torc_server"],
     "ckdl": [],  # an oracle of the tests
-    "click": ["torc_core.cli"],
+    "click": ["torc_core.cli", "torc_server.commands"],
     "click_plugins": ["torc_core.cli.plugin_commands"],
     "dataset": ["torc_plugins.storage"],
     "json5": [],  # an oracle of the tests

@@ -13,7 +13,7 @@ HEAVY = {
     "dataclasses", "dataset", "difflib", "email", "http.client", "http.server", "importlib.metadata",
     "importlib.resources", "json5", "logging", "msgspec", "multiprocessing", "psutil", "psycopg", "pyparsing",
     "selectors", "socket", "sqlalchemy", "sqlite3", "ssl", "strictyaml", "subprocess", "tempfile", "tomllib",
-    "torc_server", "unittest", "urllib.request", "xml", "yaml", "zipfile",
+    "torc_server.commands", "torc_server.web", "unittest", "urllib.request", "xml", "yaml", "zipfile",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torc_core.problems import WARNING, Problem, did_you_mean
 if TYPE_CHECKING:
     from pluggy import HookImpl, PluginManager
 
-BUILTIN = {"builtin": "torc_plugins.builtin"}
+BUILTIN = {"builtin": "torc_plugins.builtin", "server": "torc_server.plugin"}
 """Modules with hooks that come with torc, in order."""
 HOOKS_GROUP = "torc"
 COMMANDS_GROUP = "torc.commands"

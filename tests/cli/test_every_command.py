@@ -5,10 +5,12 @@ import pytest
 
 from torc_core.cli.app import App
 from torc_core.cli.main import COMMANDS, torc
+from torc_core.cli.plugin_commands import LazyCommand
 
 
 def walk(command, path, context):
     name = path[-1] if path else "torc"
+    command = command.load() if isinstance(command, LazyCommand) else command
     context = click.Context(command, info_name=name, parent=context, obj=App())
     if isinstance(command, click.Group):
         if path:
@@ -35,6 +37,7 @@ def test_all_commands_of_the_reference_are_there():
         files create|list|get|update|delete|list-required-existing
         user-data create|list|get|update|delete|delete-all|list-missing
         events create|list|get-latest-event|delete   results list|get|delete
+        server run|status|stop
         resource-requirements create|list|get|update|delete   failure-handlers list|get   compute-nodes list|get
         reports summary|results   job-dependencies job-job|job-file|job-user-data
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -32,6 +31,7 @@ class App:
         self._config: Config | None = None
         self._host: PluginHost | None = None
         self._service: Service | None = None
+        self._api_url: str | None = None
 
     @property
     def config(self) -> Config:
@@ -74,9 +74,18 @@ class App:
             echo(text, err=True)
 
     @property
-    def database(self) -> Path:
-        """The database that commands use."""
-        return Path(self.options.get("db") or DEFAULT_DATABASE)
+    def api_url(self) -> str:
+        """The address of the server that commands ask; empty when they use a database."""
+        if self._api_url is None:
+            from torc_core.cli.opening import choose_url
+
+            self._api_url = choose_url(self)
+        return self._api_url
+
+    @property
+    def database(self) -> str:
+        """The database that commands use when they ask no server: a path or a URL."""
+        return str(self.options.get("db") or DEFAULT_DATABASE)
 
     @property
     def user(self) -> str:
@@ -94,7 +103,7 @@ class App:
         if self._service is None:
             from torc_core.cli.opening import open_service
 
-            self._service = open_service(self.host, self.database, self.user, create=create)
+            self._service = open_service(self, create=create)
         return self._service
 
     def use(self, service: Service) -> None:

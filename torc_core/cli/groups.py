@@ -33,14 +33,15 @@ def make_global_options() -> list[click.Option]:
             "-s", "--standalone", is_flag=True, flag_value=True,
             help="Use the database in this folder even if a server is configured.",
         ),
-        _global("--db", metavar="PATH", help="The database file (torc_output/torc.db)."),
+        _global("--url", metavar="URL", help="The server to ask (TORC_API_URL)."),
+        _global("--db", metavar="DATABASE", help="The database: a file (torc_output/torc.db), postgresql://..."),
         _global(
             "--log-level", type=click.Choice(LEVELS), help="How much to say (info)."
         ),
     ]  # fmt: skip
 
 
-GLOBAL_NAMES = ("format", "standalone", "db", "log_level")
+GLOBAL_NAMES = ("format", "standalone", "url", "db", "log_level")
 
 
 class _WithGlobalOptions(click.Command):

@@ -1,44 +1,52 @@
-"""Which service a command talks to, and how it is opened."""
+"""Which service a command talks to, and how it is opened.
+
+The first that is named counts: ``--url``; ``--standalone`` or ``--db``; ``TORC_API_URL`` or ``client.api_url``; a
+server that this user started on this machine; else the database in this folder.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from torc_core.cli.output import echo
-from torc_core.errors import NotFound
+from torc_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torc_core.plugins import PluginHost
+    from torc_core.cli.app import App
     from torc_core.service.api import Service
 
 
-def open_service(host: PluginHost, database: Path, user: str, *, create: bool) -> Service:
-    """Return the service of a database: this process owns it, or talks to the one that does.
+def choose_url(app: App) -> str:
+    """Return the address of the server to ask; empty for a database. A server that was found is named."""
+    url, options = app.options.get("url"), app.options
+    if url is not None:
+        if options.get("db") or options.get("standalone"):
+            raise UsageError("--url asks a server, --db and --standalone use a database", hint="Give one of them.")
+        return str(url)
+    if options.get("db") or options.get("standalone"):
+        return ""
+    configured = app.config["client.api_url"]
+    if configured:
+        return str(configured)
+    from torc_core.service.server_record import find_server
 
-    Raises NotFound when it does not exist and is not to be made.
-    """
-    if not create and not database.exists():
-        raise NotFound(
-            f"there is no database {database} here",
-            hint="Make one with: torc run SPEC (or torc create SPEC); or name another with --db.",
-        )
-    from torc_core.service.embedded import open_embedded
-    from torc_core.service.turn import Caller
+    found = find_server()
+    if found is None:
+        return ""
+    app.say("info", f"Using your server at {found.url} (--standalone: the database in this folder)")
+    return found.url
 
-    def make_local(path: Path, still_mine: Callable[[], bool]) -> Service:
-        from torc_core.service.folders import is_network_folder
-        from torc_core.service.local import LocalService
 
-        storage = host.storage("sqlite")(str(path), shared_folder=is_network_folder(path.parent))
-        return LocalService(storage, caller=Caller(user), still_mine=still_mine)
+def open_service(app: App, *, create: bool) -> Service:
+    """Return the service to talk to; raises NotFound when its database does not exist and is not to be made."""
+    if app.api_url:
+        from torc_core.service.http import HttpService
+        from torc_core.service.server_address import Encryption, Login
 
-    return open_embedded(
-        database,
-        make_local,
-        for_user=lambda service, name: service.for_caller(Caller(name)),  # type: ignore[attr-defined]
-        user=user,
-        tell=lambda text: echo(text, err=True),
-    )
+        login = Login(app.user, os.environ.get("TORC_PASSWORD"), os.environ.get("TORC_TOKEN", ""))
+        return HttpService(app.api_url, login, Encryption())
+    from torc_core.service.databases import database_of, open_database
+
+    database = database_of(app.database)
+    return open_database(app.host, database, app.user, create=create, tell=lambda text: echo(text, err=True))

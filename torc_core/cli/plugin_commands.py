@@ -22,14 +22,14 @@ class LazyCommand(click.Command):
 
     def __init__(self, name: str, load: Callable[[], click.Command]) -> None:
         super().__init__(name, add_help_option=False)
-        self._load = load
+        self.load = load
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Make the context of the real command, which then runs in place of this one."""
         try:
-            real = self._load()
+            real = self.load()
         except PluginError:
             from click_plugins.core import BrokenCommand  # a page on the exception that is being handled
 

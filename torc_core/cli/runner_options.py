@@ -78,6 +78,7 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         labels=tuple(sorted(labels)),
         persistent=given["persistent"],
         fail_on_job_failure=given["fail_on_job_failure"],
+        api_url=app.api_url,
     )
 
 

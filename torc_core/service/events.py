@@ -33,9 +33,7 @@ class Subscription(EventStream):
     take after there was nothing: it must be quick and ask nothing of the service.
     """
 
-    def __init__(
-        self, bus: Bus, workflow_id: int, level: str, notify: Callable[[], None] | None, limit: int = QUEUE_LIMIT
-    ) -> None:
+    def __init__(self, bus: Bus, workflow_id: int, level: str, notify: Callable[[], None] | None, limit: int) -> None:
         self.workflow_id = workflow_id
         self.least = level_number(level)
         self._bus, self._notify, self._limit = bus, notify, limit
@@ -118,10 +116,14 @@ class Bus:
         return least is not None and least <= level_number(severity)
 
     def subscribe(
-        self, workflow_id: int, level: str = "info", notify: Callable[[], None] | None = None
+        self,
+        workflow_id: int,
+        level: str = "info",
+        notify: Callable[[], None] | None = None,
+        limit: int = QUEUE_LIMIT,
     ) -> Subscription:
         """Return a new listener of a workflow from now on."""
-        subscription = Subscription(self, workflow_id, level, notify)
+        subscription = Subscription(self, workflow_id, level, notify, limit)
         with self._lock:
             if self._is_closed:
                 raise Unavailable("this service is closed", outcome="not sent")

@@ -13,12 +13,11 @@ from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service.api import OPERATIONS, Service, verb_of
+from torc_core.service.far import REPEATABLE, follow_changes
 from torc_core.service.ownership import Ownership
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-REPEATABLE = frozenset({"tick", "cancel_workflow", "archive_workflow"})
-"""Operations that change something, and whose second time changes nothing more."""
 _MAX_OWNERS = 10  # that go one after the other during a single call
 
 
@@ -124,8 +123,6 @@ class FailoverService(Service):
         return _LastingEvents(lambda: self._carry(OPERATIONS["watch_events"], lambda s: s.watch_events(id, level)))
 
     def _follow(self, watch: _Watch) -> None:
-        from torc_core.service.far import follow_changes
-
         watch.end = follow_changes(self, watch.workflow_id, watch.notify, self._closed)
 
     def close(self) -> None:

@@ -16,6 +16,8 @@ NOT_SENT = "not sent"
 """Value of the detail ``outcome`` of an error: nothing was done."""
 UNKNOWN = "unknown"
 """It may have been carried out."""
+REPEATABLE = frozenset({"tick", "cancel_workflow", "archive_workflow"})
+"""Operations that change something, and whose second time changes nothing more."""
 _WATCH_S = 20.0
 _RETRY_S = 1.0
 

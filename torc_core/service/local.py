@@ -85,7 +85,12 @@ class LocalService(Service):
         run = self._owner.read if op.is_read_only else self._owner.write
         return run(checked, self._caller)
 
-    def _check(self, name: str, **arguments: Any) -> None:
+    @property
+    def owner(self) -> Owner:
+        """What works beneath, for who serves many callers at once; it asks nobody for rights."""
+        return self._owner
+
+    def check(self, name: str, **arguments: Any) -> None:
         """Raise what an operation that is carried out elsewhere raises for this caller."""
         op = OPERATIONS[name]
         self._owner.read(lambda turn: self._owner.access.check(turn, op, arguments), self._caller)
@@ -142,12 +147,12 @@ class LocalService(Service):
 
     def on_change(self, workflow_id: int, notify: Callable[[], None]) -> Callable[[], None]:
         """Have ``notify`` called by whichever thread made a change."""
-        self._check("wait_for_change", id=workflow_id)
+        self.check("wait_for_change", id=workflow_id)
         return self._owner.listen(workflow_id, notify)
 
     def wait_for_change(self, id: int, version: int = 0, wait_seconds: float = 0.0) -> a.Change:
         """Wait without keeping anybody else from working."""
-        self._check("wait_for_change", id=id)
+        self.check("wait_for_change", id=id)
         return a.Change(version=self._owner.wait(id, version, wait_seconds))
 
     def watch_events(self, id: int, level: str = "info") -> a.EventStream:
@@ -159,7 +164,7 @@ class LocalService(Service):
     ) -> Subscription:
         """Return the events of a workflow; ``notify`` is called, quickly, when there are some to take."""
         self.get(Workflow, workflow_id)
-        self._check("watch_events", id=workflow_id)
+        self.check("watch_events", id=workflow_id)
         return self._owner.events.subscribe(workflow_id, level, notify)
 
     def ping(self) -> a.Ping:
@@ -172,7 +177,7 @@ class LocalService(Service):
 
     def reload_auth(self) -> ReloadedAuth:
         """Read the users again; nobody waits for that."""
-        self._check("reload_auth")
+        self.check("reload_auth")
         reload = self._owner.access.reload
         if reload is None:
             raise NoAuthFile("this server has no file of users", hint="Start it with --auth-file FILE.")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Storage
 from torc_core.errors import TorcError, Unavailable
@@ -19,6 +19,14 @@ from torc_core.service.turn import Caller, Turn
 
 Work = Callable[[Turn], Any]
 MAX_WAIT_SECONDS = 60.0
+
+
+class Pulse(NamedTuple):
+    """Where a workflow stands, as far as those need to know who wait for something to happen."""
+
+    version: int
+    ready: int  # jobs
+    is_over: bool  # complete or canceled, or not in memory: everybody who waits has to look
 
 
 class Owner:
@@ -43,6 +51,7 @@ class Owner:
         self._moved = threading.Condition()
         self._listeners: dict[int, list[Callable[[], None]]] = {}
         self.events = Bus()
+        self.on_commit: Callable[[int], None] | None = None  # hears how many pieces of work a transaction had
         self._closed = False
 
     def read(self, work: Work, caller: Caller) -> Any:
@@ -126,6 +135,8 @@ class Owner:
                 ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
             raise
         self.events.publish(event for ticket in batch for event in ticket.told)  # in the order of transactions
+        if self.on_commit is not None:
+            self.on_commit(len(batch))
         return changed
 
     def _renew(self) -> set[int]:
@@ -196,6 +207,13 @@ class Owner:
     def version(self, workflow_id: int) -> int:
         """Return the number that every change of a workflow raises."""
         return self._versions.get(workflow_id, self._first_version)
+
+    def pulse(self, workflow_id: int) -> Pulse:
+        """Return where a workflow stands, at once: what is being decided at the moment may show, or not yet."""
+        state, version = self._states.get(workflow_id), self.version(workflow_id)
+        if state is None:
+            return Pulse(version, 1, is_over=True)
+        return Pulse(version, state.graph.ready_count, state.graph.is_complete or state.graph.canceled)
 
     def wait(self, workflow_id: int, version: int, seconds: float) -> int:
         """Return the version when it is another than ``version`` or the time is over."""

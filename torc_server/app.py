@@ -1,0 +1,221 @@
+"""The API as a Bottle application: one route for each operation; nothing here knows a single one of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import bottle
+
+from torc_core.errors import Malformed, NotFound, TorcError, Unauthorized
+from torc_core.operations import Operation
+from torc_core.service.api import OPERATIONS
+from torc_core.service.local import LocalService
+from torc_server import dialects, replies
+from torc_server.callers import Dialect, Identify, dialect_of, trusting
+from torc_server.codec import decode, encode
+from torc_server.params import Arguments, read_query
+from torc_server.polls import MAX_SECONDS, WAITS, Waits
+from torc_server.streams import Stream
+from torc_server.waiting import Poll
+
+LOG = logging.getLogger("torc.server.requests")
+PREFIX = "/torc-service/v1"
+Headers = tuple[tuple[str, str], ...]
+_LOGIN = (("WWW-Authenticate", 'Basic realm="Torc"'),)
+
+
+class UnsupportedBody(TorcError):
+    """The body is not said to be JSON."""
+
+    code = 415
+
+
+class Request(NamedTuple):
+    """One request for an operation, as far as it was understood."""
+
+    op: Operation
+    environ: dict[str, Any]
+    dialect: Dialect
+    service: LocalService
+    arguments: dict[str, Any]
+    span: str
+    began: float
+
+
+class Reply(NamedTuple):
+    """An answer before it is written."""
+
+    status: int
+    body: bytes
+    headers: Headers = ()
+
+
+Observe = Callable[[str, int, float], None]
+"""Hears of each answer: operation, status, seconds."""
+
+
+def build_app(
+    service: LocalService, identify: Identify = trusting, observe: Observe = lambda name, status, seconds: None
+) -> bottle.Bottle:
+    """Return the whole API over ``service``."""
+    app = bottle.Bottle()
+    app.default_error_handler = _error_page
+    for op in OPERATIONS.values():
+        path = PREFIX + op.path.replace("{", "<").replace("}", ">")
+        app.route(path, op.method, Endpoint(op, service, identify, observe))
+    app.route(PREFIX, "GET", lambda: refusal(_no_such_path()))
+    return app
+
+
+class Endpoint:
+    """One operation over HTTP."""
+
+    def __init__(self, op: Operation, service: LocalService, identify: Identify, observe: Observe) -> None:
+        self._op, self._service, self._identify, self._observe = op, service, identify, observe
+        self._arguments = Arguments(op)
+        self._waits = WAITS.get(op.name)
+
+    def __call__(self, **variables: str) -> bottle.HTTPResponse:
+        """Answer the request that Bottle has in hand."""
+        environ = bottle.request.environ
+        began, span = time.perf_counter(), replies.span_id(environ.get("HTTP_X_SPAN_ID"))
+        dialect = dialect_of(environ.get("HTTP_USER_AGENT", ""), "HTTP_X_TORC_CLIENT_USER" in environ)
+        try:
+            request = self._understand(environ, variables, dialect, span, began)
+            reply = self._carry_out(request)
+        except Exception as exc:  # noqa: BLE001  (every request has an answer)
+            reply = _failed(exc, dialect)
+        if reply is None:
+            return bottle.HTTPResponse(b"")  # it comes later
+        self._note(environ, reply.status, span, began)
+        return written(reply.status, reply.body, span, reply.headers)
+
+    def _understand(
+        self, environ: dict[str, Any], variables: dict[str, str], dialect: Dialect, span: str, began: float
+    ) -> Request:
+        caller = self._identify(environ, dialect)
+        query, body = read_query(environ.get("QUERY_STRING", "")), None
+        if self._arguments.has_body:
+            body = _body_of(environ)
+        op = self._op
+        query, body = dialects.incoming(op, query, body, dialect)
+        wrap = op.bend.wrap if op.bend is not None and not dialect.is_ours else ""
+        arguments = self._arguments.of(variables, query, body, wrap)
+        return Request(op, environ, dialect, self._service.for_caller(caller), arguments, span, began)
+
+    def _carry_out(self, request: Request) -> Reply | None:
+        """Return the answer, None when it comes later."""
+        op, conn = self._op, request.environ.get("torc.connection")
+        if op.is_stream and conn is not None:
+            self._open_stream(request, conn)
+            return None
+        waits = self._waits
+        if waits is None or conn is None:
+            return self._reply(request, op.call(request.service, request.arguments))
+        seconds = min(max(waits.seconds(request.arguments), 0.0), MAX_SECONDS)
+        if not seconds:
+            return self._reply(request, op.call(request.service, request.arguments))
+        return self._try_at_once(request, waits, conn, seconds)
+
+    def _reply(self, request: Request, answer: Any) -> Reply:
+        status, shown = dialects.outgoing(self._op, answer, request.dialect)
+        return Reply(status, encode(shown))
+
+    def _try_at_once(self, request: Request, waits: Waits, conn: Any, seconds: float) -> Reply | None:
+        op, waiting = self._op, conn.server.hub.waiting
+        version = waiting.version(request.arguments["id"])
+        arguments = waits.at_once(request.arguments)
+        answer = op.call(request.service, arguments)
+        if not waits.is_nothing(arguments, answer):
+            return self._reply(request, answer)
+        again = waits.again(arguments)
+
+        def ask(is_last: bool) -> bytes | None:
+            try:
+                answer = op.call(request.service, again)
+                if not is_last and waits.is_nothing(again, answer):
+                    return None
+                reply = self._reply(request, answer)
+            except Exception as exc:  # noqa: BLE001  (every request has an answer)
+                reply = _failed(exc, request.dialect)
+            self._note(request.environ, reply.status, request.span, request.began)
+            return replies.whole(reply.status, reply.body, close=conn.ends, span=request.span)
+
+        poll = Poll(conn, request.arguments["id"], seconds, ask, for_jobs=waits.for_jobs)
+        poll.version, poll.waiting, conn.poll = version, waiting, poll
+        return None
+
+    def _open_stream(self, request: Request, conn: Any) -> None:
+        request.service.check(self._op.name, **request.arguments)
+        level = request.arguments.get("level", "info")
+        conn.stream = Stream(conn, request.arguments["id"], level, replies.stream_head(request.span))
+
+    def _note(self, environ: dict[str, Any], status: int, span: str, began: float) -> None:
+        seconds = time.perf_counter() - began
+        self._observe(self._op.name, status, seconds)
+        if LOG.isEnabledFor(logging.DEBUG):
+            LOG.debug(
+                "method=%s path=%s status=%s ms=%.1f address=%s span=%s", environ["REQUEST_METHOD"],
+                environ.get("REQUEST_URI", environ.get("PATH_INFO")), status, seconds * 1000,
+                environ.get("REMOTE_ADDR", ""), span,
+            )  # fmt: skip
+
+
+def _body_of(environ: dict[str, Any]) -> Any:
+    """Return the JSON of the body; raises Malformed, UnsupportedBody."""
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if kind != replies.JSON:
+        said = f"not {kind[:60]}" if kind else "which it does not say"
+        raise UnsupportedBody(f"the body has to be {replies.JSON}, {said}", hint="Send Content-Type: application/json")
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    text = environ["wsgi.input"].read(size) if size else b""
+    if not text:
+        raise Malformed("a body is required, and there is none")
+    return decode(text)
+
+
+def _no_such_path() -> NotFound:
+    return NotFound(f"there is nothing at this path; the API is under {PREFIX}/")
+
+
+def _failed(exc: Exception, dialect: Dialect = dialects.UNKNOWN) -> Reply:
+    """Return the answer for what went wrong."""
+    if isinstance(exc, TorcError):
+        headers = _LOGIN if isinstance(exc, Unauthorized) else ()
+        return Reply(exc.code, encode(dialects.error(exc, dialect)), headers)
+    if isinstance(exc, RecursionError):
+        return Reply(422, replies.error_body("the body is nested too deeply"))
+    logging.getLogger("torc.server").error("a request failed", exc_info=exc)
+    return Reply(500, replies.error_body("the server failed; its log says why", "InternalServerError"))
+
+
+def written(
+    status: int, body: bytes, span: str = "", headers: Headers = (), content_type: str = replies.JSON
+) -> bottle.HTTPResponse:
+    """Return an answer with what every one of them carries."""
+    fields = {"Content-Type": content_type, replies.SPAN: span or replies.span_id(None)}
+    fields.update(replies.COMMON)
+    fields.update(headers)
+    return bottle.HTTPResponse(body, status, fields)
+
+
+def refusal(exc: Exception) -> bottle.HTTPResponse:
+    """Return the answer for what went wrong outside of operations."""
+    reply = _failed(exc)
+    return written(reply.status, reply.body, headers=reply.headers)
+
+
+def _error_page(error: bottle.HTTPError) -> bytes:
+    """Return the JSON for what Bottle itself refuses: unknown paths and methods."""
+    bottle.response.content_type = replies.JSON
+    bottle.response.set_header(replies.SPAN, replies.span_id(bottle.request.environ.get("HTTP_X_SPAN_ID")))
+    for name, value in replies.COMMON:
+        bottle.response.set_header(name, value)
+    if error.status_code == 404:
+        return encode(dialects.error(_no_such_path(), dialects.UNKNOWN))
+    if error.status_code == 405:
+        return replies.error_body("this path is known, but not with this method; see Allow", "MethodNotAllowed")
+    return replies.error_body(str(error.body), "")

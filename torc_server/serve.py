@@ -1,0 +1,212 @@
+"""A server from its start to its end: the database, the web server, the record by which commands find it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torc_core.errors import Unavailable, UsageError
+from torc_core.service import server_record
+from torc_core.service.databases import Database, database_of, opener
+from torc_core.service.processes import start_of, this_machine
+from torc_core.service.server_address import BASE
+from torc_core.service.turn import Caller
+from torc_server.app import build_app
+from torc_server.callers import Identify, trusting
+from torc_server.metrics import Metrics
+from torc_server.system import add_gauges, add_system_routes
+from torc_server.web import Limits, WebServer
+
+if TYPE_CHECKING:
+    from torc_core.plugins import PluginHost
+    from torc_core.service.access import Access
+    from torc_core.service.local import LocalService
+
+LOG = logging.getLogger("torc.server")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOOK_S = 0.5
+"""Between looks at whether the database is still ours."""
+
+
+class Settings(NamedTuple):
+    """What a server is told."""
+
+    database: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    threads: int = 8
+    log: str = ""  # the file of the log, for people
+    ends_with_stdin: bool = False
+    is_unprotected: bool = False  # serve everybody on the network without logins
+    durable: bool = False
+    limits: Limits = Limits()
+
+
+class Guard(NamedTuple):
+    """Who may do what, and how connections are protected."""
+
+    identify: Identify = trusting
+    access: Access | None = None
+    ssl_adapter: Any = None
+    requires_login: bool = False
+
+
+class Held(NamedTuple):
+    """A database that this process owns: its service, how to leave it, and whether it is still ours."""
+
+    service: LocalService
+    leave: Callable[[], None]
+    is_ours: Callable[[], bool]
+
+
+def run_server(host: PluginHost, settings: Settings, guard: Guard, started: Callable[[str, int], None]) -> None:
+    """Serve until SIGTERM, SIGINT or (when asked for) the end of standard input; ``started`` hears address and port.
+
+    Raises UsageError, Unavailable, StorageError and the like when it cannot begin.
+    """
+    check_exposure(settings, guard)
+    stop = threading.Event()
+    with _ending_signals(stop):
+        held = hold(host, database_of(settings.database), guard, settings.durable)
+        try:
+            _serve(held, settings, guard, started, stop)
+        finally:
+            held.leave()
+    LOG.info("stopped")
+
+
+def check_exposure(settings: Settings, guard: Guard) -> None:
+    """Refuse to let everybody on the network do everything; raises UsageError."""
+    if settings.host not in LOOPBACK and not guard.requires_login and not settings.is_unprotected:
+        raise UsageError(
+            f"everybody who reaches {settings.host} could use this server, and have commands run in the name of"
+            " whoever runs workflows",
+            hint="Ask for logins with --auth-file FILE --require-auth, or accept that with --unprotected.",
+        )
+
+
+def hold(host: PluginHost, database: Database, guard: Guard, durable: bool) -> Held:
+    """Become the owner of a database; raises Unavailable when another process is."""
+    caller, path = Caller(), database.path
+    open_local = opener(host, database, caller, guard.access, durable=durable)
+    if path is None:
+        service = open_local(Path(), None)
+        return Held(service, service.close, lambda: True)
+    from torc_core.service.embedded import open_embedded
+
+    made: list[LocalService] = []
+
+    def open_and_note(path: Path, still_mine: Callable[[], bool]) -> LocalService:
+        made.append(open_local(path, still_mine))
+        return made[-1]
+
+    seat = open_embedded(
+        path,
+        open_and_note,
+        for_user=lambda service, name: service.for_caller(Caller(name)),  # type: ignore[attr-defined]
+        tell=LOG.warning,
+    )
+    if not seat.is_owner:
+        seat.close()
+        raise Unavailable(
+            f"{path} is in use by another process of torc, a server or a run",
+            hint="Use that one, or wait for its end; torc server status shows servers.",
+        )
+    return Held(made[0], seat.close, lambda: seat.is_owner)
+
+
+def _serve(
+    held: Held, settings: Settings, guard: Guard, started: Callable[[str, int], None], stop: threading.Event
+) -> None:
+    metrics = Metrics()
+    app = build_app(held.service, guard.identify, metrics.observe)
+    _raise_descriptor_limit()
+    web = WebServer(
+        (settings.host, settings.port), app, held.service.owner, threads=settings.threads, limits=settings.limits,
+        ssl_adapter=guard.ssl_adapter,
+    )  # fmt: skip
+    try:
+        web.prepare()
+    except OSError as exc:
+        reason = str(exc).removeprefix("No socket could be created -- ")
+        raise UsageError(
+            f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another with --port (0: any)."
+        ) from exc
+    held.service.owner.on_commit = metrics.observe_batch
+    add_system_routes(app, held.service, metrics, guard.identify)
+    add_gauges(metrics, held.service, web.hub)
+    thread = threading.Thread(target=_serve_web, args=(web, stop), name="hub")
+    thread.start()
+    scheme = "http" if guard.ssl_adapter is None else "https"
+    shown = settings.host if settings.host not in ("0.0.0.0", "::") else this_machine().host  # noqa: S104  (a word)
+    url = f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{web.port}{BASE}"
+    record = server_record.write(_record(url, settings))
+    LOG.info("listening url=%s database=%s threads=%d pid=%d", url, settings.database, settings.threads, os.getpid())
+    try:
+        started(url, web.port)
+        if settings.ends_with_stdin:
+            threading.Thread(target=_wait_for_stdin, args=(stop,), daemon=True).start()
+        while not stop.wait(_LOOK_S):
+            if not held.is_ours():
+                raise Unavailable(f"another process has taken over {settings.database}; this server has ended")
+    finally:
+        LOG.info("stopping")
+        server_record.remove(record)
+        web.stop()
+        thread.join()
+
+
+def _record(url: str, settings: Settings) -> server_record.ServerRecord:
+    pid = os.getpid()
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    database = str(database_of(settings.database))
+    return server_record.ServerRecord(url, pid, start_of(pid), this_machine(), database, since, settings.log)
+
+
+def _serve_web(web: WebServer, stop: threading.Event) -> None:
+    try:
+        web.serve()
+    except Exception:
+        LOG.exception("the server broke and ends")
+    finally:
+        stop.set()
+
+
+def _wait_for_stdin(stop: threading.Event) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        while sys.stdin.buffer.read(4096):
+            pass
+    stop.set()
+
+
+@contextlib.contextmanager
+def _ending_signals(stop: threading.Event) -> Iterator[None]:
+    """Have SIGTERM and SIGINT end the server in good order; the second one ends it at once."""
+
+    def end(number: int, frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many connections as the system does."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
