@@ -142,3 +142,17 @@ def test_the_execution_plan_of_a_bad_spec_is_an_error(torc):
     done = torc("execution-plan", torc.write("s.yaml", spec), code=1)
     assert done.out == ""
     assert "error" in done.err
+
+
+def test_the_graph_is_written_for_programs_that_draw(torc):
+    spec = torc.write("s.yaml", DIAMOND)
+    text = torc("execution-plan", spec, "--format-graph", "dot").out
+    assert text.startswith("digraph ")
+    assert text.count(" -> ") == 4
+    assert text.endswith("}\n")
+    assert torc("execution-plan", spec, "--format-graph", "mermaid", "--collapse").out.startswith("flowchart LR\n")
+    assert torc.json("execution-plan", spec, "--format-graph", "dot")["graph"] == text
+    torc("create", spec)
+    assert torc("execution-plan", "1", "--format-graph", "dot").out.count(" -> ") == 4
+    torc("execution-plan", spec, "--format-graph", "png", code=2)
+    assert "--format-graph" in torc("execution-plan", spec, "--collapse", code=2).err

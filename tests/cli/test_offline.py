@@ -20,6 +20,7 @@ COMMANDS = {
     "exec --dry-run": "exec --dry-run -c true --param n=1:3",
     "exec with the dry-run executor": "exec -c true --executor dry-run",
     "execution-plan": "execution-plan spec.yaml",
+    "graph": "execution-plan spec.yaml --format-graph dot",
     "workflows execution-plan": "workflows execution-plan spec.yaml -f json",
     "spec check": "spec check spec.yaml",
     "spec expand": "spec expand spec.yaml",
