@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -205,7 +206,19 @@ def refreshed(text: str) -> str:
 
 def draw(path: Path) -> None:
     """Write the Gantt picture of an example to ``path``."""
-    command = ["torc", "run", "--dry-run", "--num-cpus", "4", "--memory-gb", "8", "--gantt", str(path.absolute())]
+    command = [
+        sys.executable,
+        "-m",
+        "torc_core.cli",
+        "run",
+        "--dry-run",
+        "--num-cpus",
+        "4",
+        "--memory-gb",
+        "8",
+        "--gantt",
+        str(path.absolute()),
+    ]
     subprocess.run([*command, "specs/json5/model_sweep.json5"], cwd=EXAMPLES, check=True, capture_output=True)
 
 
