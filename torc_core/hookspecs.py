@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from torc_core.engine.corrections import Adjustment, Correction
+    from torc_core.contracts.access import AuthRequest, Config, Principal, Resource
     from torc_core.contracts.provider import Provider
+    from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.problems import Problem
     from torc_core.spec.plan import Plan
 
@@ -101,4 +102,25 @@ def torc_correct_resources(adjustment: Adjustment, settings: Mapping[str, Any]) 
     Called for each record that is about to be corrected, in dry runs too. ``adjustment`` has the requirements, the
     attempts that show what is needed, and the proposal (``correction``). ``settings`` as in ``torc_modify_spec``.
     Kind: decide. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_authenticate(request: AuthRequest, config: Config, settings: Mapping[str, Any]) -> Principal | None:
+    """Say who sends a request to a server; None leaves it to others, and to passwords and worker tokens at last.
+
+    Called for each request before anything is done. An exception refuses it, whatever others would say. ``config`` has
+    the options by key, ``settings`` as in ``torc_modify_spec``.
+    Kind: decide. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_authorize(principal: Principal, action: str, resource: Resource, settings: Mapping[str, Any]) -> bool | None:
+    """Say whether somebody may do something; None leaves it to others, and to the built-in rule at last.
+
+    Called for each operation on a server, in the same turn that carries it out, so it must be quick and not ask the
+    server. ``action`` is the name of the operation. One False refuses, and so does an exception, whatever others say;
+    else one True allows; so no plugin opens what another closes. ``settings`` as in ``torc_modify_spec``.
+    Kind: collect. Since: 0.1.
     """

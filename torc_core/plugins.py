@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torc_core.contracts.monitor import Monitor
     from torc_core.contracts.storage import Storage
     from torc_core.engine.corrections import Adjustment, Correction
+    from torc_core.plugin_access import AccessPlugins
     from torc_core.spec.plan import Plan
 
 FORMAT, EXECUTOR, STORAGE, MONITOR, COMMAND = "spec format", "executor", "storage", "monitor", "command"
@@ -37,6 +38,7 @@ AUTO = "auto"
 OTHERS = {
     "spec rules": ("torc_modify_spec", "torc_validate_spec"),
     "decisions": ("torc_correct_resources",),
+    "access rules": ("torc_authenticate", "torc_authorize"),
 }
 """What plugins add besides, and the hooks that add it."""
 
@@ -200,6 +202,14 @@ class PluginHost:
             if answer is not None:
                 return plugin, answer
         return None, None
+
+    # who gets in, and who may do what
+
+    def access(self) -> AccessPlugins:
+        """Return the plugins that have a say in that; raises PluginError while any plugin cannot be used."""
+        from torc_core.plugin_access import AccessPlugins
+
+        return AccessPlugins(self.loader)
 
     # health
 

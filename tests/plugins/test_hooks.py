@@ -1,5 +1,6 @@
 """Each published hook, through the example that uses it; and plugins.md, which shows both."""
 
+import hmac
 import inspect
 import os
 import re
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from torc_core import hookspecs
+from torc_core.contracts.access import AuthRequest, Principal, Resource
 from torc_core.contracts.executor import LaunchRequest, Processes
 from torc_core.engine.corrections import Adjustment, Correction
 from torc_core.engine.resource_rules import Needs
-from torc_core.errors import Invalid
+from torc_core.errors import Invalid, PluginError
 from torc_core.plugins import COMMAND, PluginHost
 from torc_core.records.resources import ResourceRequirements
 from torc_core.spec.plan import Plan, PlannedJob
@@ -109,6 +111,36 @@ def test_torc_correct_resources(host):
     assert decided("8g") == Correction(2, "8g", "PT2H")
     assert decided("5g", step="6g") == Correction(2, "6g", "PT2H")
     assert decided("2g") is None
+
+
+def ticket(user, key):
+    return f"{user}:{hmac.new(key, user.encode(), 'sha256').hexdigest()}"
+
+
+def test_torc_authenticate(host, tmp_path):
+    (tmp_path / "key").write_bytes(b"secret\n")
+    access = PluginHost(settings={"site-access": {"key_file": str(tmp_path / "key")}}).access()
+
+    def asks(**headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return access.authenticate(AuthRequest("GET", "/ping", named, "10.0.0.7"), {})
+
+    assert access.know_users
+    assert asks(x_site_ticket=ticket("ann", b"secret")) == Principal("ann")
+    assert asks(authorization="Basic eDp5") is None
+    with pytest.raises(PluginError, match="'bob' is not ours"):
+        asks(x_site_ticket=ticket("bob", b"guess"))
+
+
+def test_torc_authorize(host):
+    access = PluginHost(settings={"site-access": {"may_delete": ["ops"]}}).access()
+    job = Resource("jobs", 7, 3)
+    assert access.have_rules
+    assert access.authorize(Principal("ops"), "delete_job", job).allowed is None
+    assert access.authorize(Principal("ann"), "get_job", job).allowed is None
+    verdict = access.authorize(Principal("ann"), "delete_job", job)
+    assert verdict.allowed is False
+    assert "site-access" in verdict.reason
 
 
 def test_torc_register_commands(host):

@@ -35,18 +35,18 @@ def test_the_list_shows_where_plugins_come_from_and_what_they_add(torc, examples
     assert {name: plugin["kinds"] for name, plugin in listed.items()} == {
         "builtin": ["executor", "monitor", "spec format", "storage"], "nice": ["executor"], "lines": ["spec format"],
         "pss": ["monitor"], "scratch": ["storage"], "site-rules": ["command", "spec rules"],
-        "site-sizes": ["decisions"], "hello": ["command"],
+        "server": ["command"], "site-access": ["access rules"], "site-sizes": ["decisions"], "hello": ["command"],
     }  # fmt: skip
 
 
 def test_the_table_names_disabled_plugins_too(torc, examples):
     done = torc("plugins", "list", plugins=examples, TORC_PLUGINS_DISABLED="nice,torc-hello")
-    states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines()[2:10]}
+    states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines()[2:12]}
     assert states == {
         "builtin": "active", "hello": "disabled", "lines": "active", "nice": "disabled", "pss": "active",
-        "scratch": "active", "site-rules": "active", "site-sizes": "active",
+        "scratch": "active", "server": "active", "site-access": "active", "site-rules": "active", "site-sizes": "active",
     }  # fmt: skip
-    assert "Total: 8 plugins" in done.stdout
+    assert "Total: 10 plugins" in done.stdout
 
 
 def test_the_examples_pass_the_check(torc, examples):
