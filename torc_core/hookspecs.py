@@ -18,6 +18,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from torc_core.contracts.access import AuthRequest, Config, Principal, Resource
+    from torc_core.contracts.log_patterns import LogPattern
     from torc_core.contracts.provider import Provider
     from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.problems import Problem
@@ -71,6 +72,15 @@ def torc_register_commands() -> list[Provider]:
     """Offer commands of ``torc``: targets are click commands or groups, the summary is their line in the help.
 
     Called once, when a command is not built in, and for the list of commands.
+    Kind: collect. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_register_log_patterns() -> list[LogPattern]:
+    """Offer patterns for the analysis of log files; they are tried before the built-in ones.
+
+    Called when logs are analyzed. A pattern whose regular expression is none drops the plugin's part.
     Kind: collect. Since: 0.1.
     """
 

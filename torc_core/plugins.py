@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torc_core.config import Config
     from torc_core.contracts.executor import Executor
     from torc_core.contracts.formats import SpecFormat
+    from torc_core.contracts.log_patterns import LogPattern
     from torc_core.contracts.monitor import Monitor
     from torc_core.contracts.storage import Storage
     from torc_core.engine.corrections import Adjustment, Correction
@@ -37,6 +38,7 @@ AUTO = "auto"
 """Instead of a name: whichever can be used here."""
 OTHERS = {
     "spec rules": ("torc_modify_spec", "torc_validate_spec"),
+    "log patterns": ("torc_register_log_patterns",),
     "decisions": ("torc_correct_resources",),
     "access rules": ("torc_authenticate", "torc_authorize"),
 }
@@ -176,6 +178,23 @@ class PluginHost:
             except PluginError as exc:
                 self.loader.drop(plugin, "plugin-failed", str(exc))
         return self.problems + found
+
+    # what plugins know
+
+    def log_patterns(self) -> list[LogPattern]:
+        """Return the patterns that plugins add to the analysis of log files."""
+        from torc_core.contracts.log_patterns import LogPattern
+
+        hook = "torc_register_log_patterns"
+        found: list[LogPattern] = []
+        self.loader.search()
+        for plugin, implementation in self.loader.implementations(hook):
+            try:
+                answer = self.loader.call(hook, plugin, implementation, {})
+                found += [_usable(p, f"{plugin}: {hook}") for p in _checked(answer, LogPattern, f"{plugin}: {hook}")]
+            except PluginError as exc:
+                self.loader.drop(plugin, "plugin-failed", str(exc))
+        return found
 
     # what plugins decide
 
@@ -323,6 +342,17 @@ def _checked(answer: Any, item: type, what: str) -> list[Any]:
             return list(answer)
         raise PluginError(f"{what} returned a list with a {_kind(wrong)}, expected {item.__name__}")
     raise PluginError(f"{what} returned a {_kind(answer)}, expected a list of {item.__name__}")
+
+
+def _usable(pattern: LogPattern, what: str) -> LogPattern:
+    """Return a pattern that can be searched for; raises PluginError."""
+    import re
+
+    try:
+        re.compile(pattern.regex)
+    except (re.error, TypeError) as exc:
+        raise PluginError(f'{what}: the regular expression of "{pattern.name}" is none: {exc}') from exc
+    return pattern
 
 
 def _check_words(provider: Provider, what: str) -> None:

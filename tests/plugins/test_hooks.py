@@ -149,6 +149,13 @@ def test_torc_register_commands(host):
     assert offers["site-rules"].load().callback.__module__ == "torc_site_rules_command"
 
 
+def test_torc_register_log_patterns(host):
+    from torc_core.diagnosis.log_patterns import Matcher
+
+    found = Matcher(host.log_patterns()).find("solver: Error 33")
+    assert (found.name, found.severity) == ("Licence", "Error")
+
+
 def test_torc_modify_spec(host):
     spec, other = {"name": "w"}, {"name": "w", "project": "wind"}
     host.amend_spec(spec, "w.yaml")

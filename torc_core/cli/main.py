@@ -41,6 +41,7 @@ COMMANDS = {
         "results": ("results:results", "How attempts of jobs ended."),
         "reports": ("reports:reports", "Summaries of a workflow and its results."),
         "events": ("parts:events", "What happened to a workflow."),
+        "logs": ("log_commands:logs", "Collect log files, and find common failures in them."),
     },
     "The program": {
         "config": ("config_commands:config", "Show, make and check configuration files."),
