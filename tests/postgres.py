@@ -144,6 +144,8 @@ class PostgresServer:
         """Return the address of a new database; ``options`` are those of CREATE DATABASE."""
         name = f"db{next(self._names)}"
         with self.connect() as connection:
+            if connection.info.server_version >= 150000:
+                options += " STRATEGY file_copy"  # three times as fast
             connection.execute(f"CREATE DATABASE {name} {options}")
         return f"postgresql://{USER}@/{name}?host={quote(str(self.folder), safe='')}"
 
@@ -188,4 +190,6 @@ def postgres_server():
 @pytest.fixture
 def postgres_url(postgres_server):
     """Give the address of a new and empty database."""
-    return postgres_server.url()
+    url = postgres_server.url()
+    yield url
+    postgres_server.drop(url)

@@ -141,13 +141,27 @@ def test_file_and_memory_answer_the_same(tmp_path_factory, transactions):
         file.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(histories)
-def test_server_and_memory_answer_the_same(postgres_server, transactions):
-    url = postgres_server.url()
-    server = PluginHost().storage(url)(url.partition(":")[2])
-    try:
-        compare(server, MemoryStorage(""), transactions)
-    finally:
+def test_server_and_memory_answer_the_same(postgres_server):
+    """One database for all histories, each of which begins without rows; a failure gets a new one."""
+    pairs = []
+
+    @settings(max_examples=150, deadline=None)
+    @given(histories)
+    def check(transactions):
+        if not pairs:
+            url = postgres_server.url()
+            pairs.append((PluginHost().storage(url)(url.partition(":")[2]), MemoryStorage("")))
+        server, memory = pairs[-1]
+        try:
+            compare(server, memory, transactions)
+            for storage in (server, memory):
+                with storage.transaction():
+                    storage.delete(Workflow, [])
+        except BaseException:
+            pairs.clear()
+            server.close()
+            raise
+
+    check()
+    for server, _ in pairs:
         server.close()
-        postgres_server.drop(url)
