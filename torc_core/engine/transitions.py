@@ -192,21 +192,22 @@ def downstream(graph: WorkflowGraph, nodes: Iterable[int]) -> list[int]:
 
 def causes(graph: WorkflowGraph, nodes: Iterable[int]) -> dict[int, int]:
     """Return what is ``downstream`` of ``nodes``, each job with one that it waits for and that is one of them too."""
-    seeds = list(nodes)
+    queue = [(node, node) for node in nodes]
     first, last, dependents = graph.rows()
     found: dict[int, int] = {}
     seen = bytearray(len(graph.status))
-    for node in seeds:
+    for node, _ in queue:
         seen[node] = 1
-    queue = [(node, node) for node in seeds]
     for node, cause in queue:  # grows
         for dependent in dependents[first[node] : last[node]]:
-            if not seen[dependent] and graph.status[dependent] not in _STAYING:
+            if graph.status[dependent] in _STAYING:
+                continue
+            is_gate = graph.flags[dependent] & GATE
+            if not is_gate:
+                found.setdefault(dependent, cause)
+            if not seen[dependent]:
                 seen[dependent] = 1
-                is_gate = graph.flags[dependent] & GATE
                 queue.append((dependent, cause if is_gate else dependent))
-                if not is_gate:
-                    found[dependent] = cause
     return found
 
 

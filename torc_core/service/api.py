@@ -21,6 +21,7 @@ from torc_core.service.operations.events import EventOperations
 from torc_core.service.operations.jobs import JobOperations
 from torc_core.service.operations.relations import RelationOperations
 from torc_core.service.operations.runs import RunOperations
+from torc_core.service.operations.spawning import SpawnOperations
 from torc_core.service.operations.system import SystemOperations
 from torc_core.service.operations.workflows import WorkflowOperations
 
@@ -36,6 +37,7 @@ class Service(
     RelationOperations,
     EventOperations,
     ActionOperations,
+    SpawnOperations,
     AccessOperations,
 ):
     """What a service can do. A declared operation that a subclass does not define ends in ``perform``."""

@@ -16,7 +16,7 @@ NOT_SENT = "not sent"
 """Value of the detail ``outcome`` of an error: nothing was done."""
 UNKNOWN = "unknown"
 """It may have been carried out."""
-REPEATABLE = frozenset({"tick", "cancel_workflow", "archive_workflow"})
+REPEATABLE = frozenset({"tick", "cancel_workflow", "archive_workflow", "finish_action", "spawn_jobs"})
 """Operations that change something, and whose second time changes nothing more."""
 _WATCH_S = 20.0
 _RETRY_S = 1.0

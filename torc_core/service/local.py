@@ -22,6 +22,7 @@ from torc_core.service import (  # noqa: F401  (they register)
     groups,
     queries,
     runs,
+    spawning,
     ticks,
     tokens,
     verbs,

@@ -78,6 +78,7 @@ DECLARED: dict[str, Rule] = {
     "batch_complete_jobs": _WORK,
     "manage_status_change": _WORK,
     "retry_job": _WORK,
+    "spawn_jobs": _WORK,
     # relations
     "list_job_ids": _WORK,
     "list_running_jobs": _WORK,

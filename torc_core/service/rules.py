@@ -24,6 +24,7 @@ from torc_core.records.resources import (
 from torc_core.service import action_rules, actions, group_links, telling
 from torc_core.service.clock import utc_text
 from torc_core.service.references import check_references
+from torc_core.service.state import Needs
 from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import IS_ACTIVE, JobStatus
 
@@ -123,12 +124,20 @@ def _link_data(
         turn.forget(job.workflow_id)
 
 
+def _know_needs(turn: Turn, record: ResourceRequirements) -> None:
+    """Jobs that are added to a workflow that runs may have these."""
+    state = turn.loaded(record.workflow_id)
+    if state is not None:
+        state.requirements[record.id] = Needs(record)
+
+
 AFTER_CREATE: dict[type[Record], Callable[..., None]] = {
     Workflow: _complete_workflow,
     UserData: _link_data,
     ComputeNode: telling.node_started,
     ScheduledComputeNode: telling.allocation_created,
     WorkflowAction: lambda turn, record: actions.refresh(turn, record.workflow_id),
+    ResourceRequirements: _know_needs,
 }
 """What follows from a creation; takes what the kind takes beside the record."""
 

@@ -72,6 +72,10 @@ class Turn:
         """Return a workflow's state; raises NotFound."""
         return self._owner.state(workflow_id)
 
+    def loaded(self, workflow_id: int) -> WorkflowState | None:
+        """Return a workflow's state if it is in memory."""
+        return self._owner.loaded(workflow_id)
+
     def forget(self, workflow_id: int) -> None:
         """Have the state read again before its next use: its jobs or their links changed."""
         self._owner.forget(workflow_id)

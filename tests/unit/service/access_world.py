@@ -23,7 +23,9 @@ MOMENT = "2026-01-31T08:00:00.000Z"
 TEXTS = {
     "start_time": MOMENT, "completion_time": MOMENT, "created_at": MOMENT, "runtime": "PT1M", "memory": "1m",
     "trigger_type": "on_workflow_start", "action_type": "schedule_nodes", "walltime": "01:00:00", "role": "member",
-    "level": "info", "time_limit": "PT1H",
+    "level": "info", "time_limit": "PT1H", "depends_on": "plain-job", "input_files": "plain-file",
+    "output_files": "new-name", "input_user_data": "plain-user_data", "output_user_data": "new-name",
+    "failure_handler": "plain-failure_handler", "resource_requirements": "plain-resource_requirements",
 }  # fmt: skip
 """Texts that are not free."""
 NUMBERS = {"run_id": 0, "attempt_id": 1, "limit": 5, "offset": 0, "max_retries": 3, "version": 0, "num_cpus": 1}
