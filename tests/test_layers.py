@@ -23,10 +23,11 @@ LEVELS = {
 """Parts of ``torc_core``; each imports only its own level and lower ones."""
 
 ROOMS = {
+    "bcrypt": ["torc_server.passwords"],
     "bottle": ["torc_server"],
     "cheroot": ["torc_server"],
     "ckdl": [],  # an oracle of the tests
-    "click": ["torc_core.cli", "torc_server.commands"],
+    "click": ["torc_core.cli", "torc_server.commands", "torc_server.guard_commands", "torc_server.user_commands"],
     "click_plugins": ["torc_core.cli.plugin_commands"],
     "dataset": ["torc_plugins.storage"],
     "json5": [],  # an oracle of the tests
@@ -38,7 +39,7 @@ ROOMS = {
     "pytest": ["torc_core.testing"],
     "hypothesis": ["torc_core.testing"],
     "sqlalchemy": ["torc_plugins.storage"],
-    "sqlite3": ["torc_plugins.storage"],
+    "sqlite3": ["torc_plugins.storage", "torc_core.runner.metrics_file"],
     "strictyaml": ["torc_core.spec", "torc_plugins.policy"],
     "tomllib": ["torc_core.config"],
     "yaml": ["torc_plugins.formats"],

@@ -41,7 +41,7 @@ def test_without_anything_the_published_defaults_hold(place):
     assert {key: config[key] for key in OPTIONS} == {
         "client.api_url": None, "client.format": "table", "client.log_level": "info", "client.json_lists": "items",
         "client.run.poll_interval": 5.0, "client.run.output_dir": "torc_output", "client.run.max_parallel_jobs": None,
-        "client.run.num_cpus": None, "client.run.memory_gb": None, "client.run.num_gpus": None, "client.run.monitor": "auto", "plugins.only": None,
+        "client.run.num_cpus": None, "client.run.memory_gb": None, "client.run.num_gpus": None, "client.run.monitor": "auto", "client.run.cgroups": True, "plugins.only": None,
         "plugins.disabled": [], "plugins.directory": None, "plugins.trace": False,
     }  # fmt: skip
     assert set(config.sources.values()) == {"default"}
@@ -253,7 +253,7 @@ def test_nested_has_only_what_is_set(place):
     tree = nested(place.load())
     assert tree["client"] == {
         "format": "table", "log_level": "info", "json_lists": "items",
-        "run": {"poll_interval": 5.0, "output_dir": "torc_output", "monitor": "auto"},
+        "run": {"poll_interval": 5.0, "output_dir": "torc_output", "monitor": "auto", "cgroups": True},
     }  # fmt: skip
 
 

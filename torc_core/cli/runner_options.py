@@ -49,8 +49,11 @@ class Runs(NamedTuple):
 
     @classmethod
     def of(cls, app: App, given: dict[str, Any]) -> Runs:
-        """Read the options of the command line; raises UsageError, or NotFound for an executor that nobody offers."""
-        return cls(options_of(app, given), app.host.executor(given["executor"]))
+        """Read the options of the command line; raises UsageError, or NotFound for what nobody offers."""
+        made = cls(options_of(app, given), app.host.executor(given["executor"]))
+        if made.options.monitor != "auto" and not made.only_plays:
+            app.host.monitor(made.options.monitor)  # one that is named has to work
+        return made
 
     @property
     def only_plays(self) -> bool:
@@ -79,6 +82,8 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         persistent=given["persistent"],
         fail_on_job_failure=given["fail_on_job_failure"],
         api_url=app.api_url,
+        monitor=app.config["client.run.monitor"],
+        use_cgroups=app.config["client.run.cgroups"],
     )
 
 

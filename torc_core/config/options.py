@@ -42,6 +42,7 @@ OPTIONS: dict[str, Option] = {
         Option("client.run.memory_gb", NUMBER, None, "memory that jobs may use, in GB; detected when not set", above=0),
         Option("client.run.num_gpus", WHOLE, None, "GPUs that jobs may use; detected when not set", least=0),
         Option("client.run.monitor", TEXT, "auto", "what measures jobs: auto, proc, psutil, or a plugin's"),
+        Option("client.run.cgroups", SWITCH, True, "control groups for jobs with limits, where they can be made"),
         Option("plugins.only", WORDS, None, "load only these plugins, besides the built-in ones", "TORC_PLUGINS"),
         Option("plugins.disabled", WORDS, [], "plugins or distributions to leave out", "TORC_PLUGINS_DISABLED"),
         Option(

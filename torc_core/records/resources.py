@@ -188,6 +188,8 @@ class Result(
     avg_memory_bytes: int | None = None
     peak_cpu_percent: float | None = None
     avg_cpu_percent: float | None = None
+    read_bytes: int | None = field("by system calls: files, pipes, networks", default=None)
+    write_bytes: int | None = None
     reason: str | None = field("why it ended so, when that is known", default=None)
     is_latest: bool = field(default=False, internal=True)
 

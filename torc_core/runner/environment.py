@@ -15,6 +15,14 @@ RUNNER_VARIABLE = "TORC_RUNNER_ID"
 """Names the runner on its machine: by it what a killed runner left is found."""
 
 
+_MARKS = (RUNNER_VARIABLE, "TORC_WORKFLOW_ID", "TORC_RUN_ID", "TORC_JOB_ID", "TORC_ATTEMPT_ID")
+
+
+def marks_of(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the settings by which the processes of an attempt are told from all others, wherever they have gone."""
+    return tuple(f"{name}={env[name]}" for name in _MARKS if name in env)
+
+
 def runner_id(pid: int, start: str) -> str:
     """Return what names a runner among all processes of a machine since boot; ``start`` is when it began, in ticks."""
     return f"{pid}-{start}"

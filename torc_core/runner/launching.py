@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.contracts.executor import LaunchRequest, command_of
-from torc_core.runner.environment import job_environment, run_environment, runner_id
+from torc_core.runner.environment import job_environment, marks_of, run_environment, runner_id
 from torc_core.runner.output_files import OutputFiles, Streams
 from torc_core.service.processes import start_of
 
@@ -31,6 +31,7 @@ class Launcher:
 
     def __init__(self, workflow: Workflow, options: RunnerOptions, limits: Limits) -> None:
         self._limits = limits
+        self._may_group = options.use_cgroups
         self.output_files = OutputFiles(options.output_dir, workflow.id, workflow.run_id, workflow.execution_config)
         self._base, self._fixed = run_environment(
             os.environ, workflow.id, workflow.run_id, options.output_dir, _here(), options.api_url,
@@ -39,12 +40,15 @@ class Launcher:
 
     def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:
         """Return what starts a job, and where its streams go; raises Invalid for settings that make no sense."""
-        streams = self.output_files.of(job)
+        streams, limits = self.output_files.of(job), self._limits
+        env = job_environment(self._base, self._fixed, job, gpu_ids)
+        walltime = limits.walltime(job.requirements_name, job.runtime_seconds)
+        memory = limits.memory(job.requirements_name, job.memory_bytes)
         request = LaunchRequest(
             f"{job.id}:{job.attempt_id}",
             job.name,
             command_of(job.command, job.invocation_script) if job.invocation_script else job.command,
-            job_environment(self._base, self._fixed, job, gpu_ids),
+            env,
             streams.stdout,
             streams.stderr,
             None,
@@ -52,7 +56,12 @@ class Launcher:
             job.memory_bytes,
             gpu_ids,
             job.num_nodes,
-            self._limits.walltime(job.requirements_name, job.runtime_seconds),
+            walltime,
             job.supports_termination,
+            memory,
+            limits.sigterm_lead_seconds,
+            limits.termination_signal,
+            marks_of(env),
+            self._may_group and bool(walltime or memory),
         )
         return request, streams

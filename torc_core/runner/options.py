@@ -27,6 +27,8 @@ class RunnerOptions(NamedTuple):
     api_url: str = ""  # what jobs are told
     claim_ahead: int = 64  # hold at most so many short jobs beyond those that run
     fail_on_job_failure: bool = False
+    monitor: str = "auto"  # what measures jobs
+    use_cgroups: bool = True  # for jobs with limits, where control groups can be made
 
 
 class Counts(NamedTuple):

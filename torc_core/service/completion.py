@@ -34,7 +34,8 @@ LOST = -128
 """Return code of an attempt that nobody saw end."""
 _RESULT = (
     "job_id", "workflow_id", "run_id", "attempt_id", "compute_node_id", "return_code", "status", "exec_time_minutes",
-    "completion_time", "peak_memory_bytes", "avg_memory_bytes", "peak_cpu_percent", "avg_cpu_percent", "reason",
+    "completion_time", "peak_memory_bytes", "avg_memory_bytes", "peak_cpu_percent", "avg_cpu_percent", "read_bytes",
+    "write_bytes", "reason",
     "is_latest", "id",
 )  # fmt: skip
 
@@ -172,7 +173,7 @@ def _result_row(state: WorkflowState, report: Report, id: int) -> tuple[Any, ...
     return (
         report.job_id, state.id, state.run_id, report.attempt_id, report.compute_node_id, found.return_code, status,
         found.exec_time_minutes, found.completion_time, found.peak_memory_bytes, found.avg_memory_bytes,
-        found.peak_cpu_percent, found.avg_cpu_percent, found.reason, 1, id,
+        found.peak_cpu_percent, found.avg_cpu_percent, found.read_bytes, found.write_bytes, found.reason, 1, id,
     )  # fmt: skip
 
 

@@ -53,6 +53,8 @@ class FinishedJob(Value):
     avg_memory_bytes: int | None = None
     peak_cpu_percent: float | None = None
     avg_cpu_percent: float | None = None
+    read_bytes: int | None = field("by system calls", default=None)
+    write_bytes: int | None = None
     reason: str | None = None
     file_mtimes: Json = field("mtime by id of the files it wrote", default=None)
     again: bool = field("its runner had to end it: the result is kept and the job made ready again", default=False)
