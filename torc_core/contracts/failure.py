@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, Self
 
+if TYPE_CHECKING:
+    from torc_core.records.answers import FinishedJob, JobLaunch
+
+Classify = Callable[["JobLaunch", "FinishedJob", int, Mapping[str, str]], "Decision | None"]
+"""Takes job, result, attempt and log files by stream, and returns a decision or None; raises PluginError."""
 LONGEST_DELAY_SECONDS = 30 * 86_400.0
 """No retry waits longer, whatever a rule or a plugin says."""
 
@@ -24,6 +30,17 @@ class Decision(NamedTuple):
     reason: str = ""  # for people
     delay_seconds: float = 0.0  # before the job may run again
     recovery_script: str | None = None  # a shell command that runs before that
+
+    def check(self) -> Self:
+        """Return itself; raises ValueError for what cannot be done."""
+        delay, script = self.delay_seconds, self.recovery_script
+        if not isinstance(self.verdict, Verdict):
+            raise ValueError(f"the verdict is {self.verdict!r}, expected one of {', '.join(map(str, Verdict))}")
+        if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= LONGEST_DELAY_SECONDS:
+            raise ValueError(f"delay_seconds is {delay!r}, expected 0 to {LONGEST_DELAY_SECONDS:.0f}")
+        if not isinstance(self.reason, str) or not (script is None or isinstance(script, str)):
+            raise ValueError(f"reason and recovery_script are text, not {self.reason!r} and {script!r}")
+        return self
 
     @classmethod
     def retry(cls, reason: str = "", *, delay_seconds: float = 0.0, recovery_script: str | None = None) -> Self:

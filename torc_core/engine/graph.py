@@ -39,9 +39,9 @@ class WorkflowGraph:
     """
 
     __slots__ = (
-        "_dependents", "_first", "_first_ids", "_first_nodes", "_gates", "_last", "_moments", "_reverse", "_room", "_spans",
-        "bad", "canceled", "degrees", "flags", "held", "ids", "job_count", "lanes", "log", "ready", "remaining", "status",
-        "unfinished",
+        "_dependents", "_first", "_first_ids", "_first_nodes", "_gates", "_last", "_moments", "_reverse", "_room",
+        "_spans", "bad", "canceled", "degrees", "flags", "held", "ids", "job_count", "lanes", "log", "ready",
+        "remaining", "status", "unfinished", "unkept",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,7 @@ class WorkflowGraph:
         self.remaining = array("i", self.degrees)
         self.bad = array("i", bytes(4 * nodes))
         self.held: dict[int, int] = {}
+        self.unkept: set[int] = set()  # nodes whose moment is another than that in the storage
         self._moments: list[tuple[int, int]] = []  # (until, node); stale ones are dropped when they come up
         self.unfinished = self.job_count
         self.canceled = False
@@ -148,12 +149,14 @@ class WorkflowGraph:
         if node not in self.held:
             self.remaining[node] += 1
         self.held[node] = until
+        self.unkept.add(node)
         heappush(self._moments, (until, node))
 
     def let_go(self, node: int) -> None:
         """A job waits for no moment any more."""
         if self.held.pop(node, None) is not None:
             self.remaining[node] -= 1
+            self.unkept.add(node)
 
     @property
     def next_moment(self) -> int | None:
@@ -276,7 +279,9 @@ class WorkflowGraph:
         """Derive gates, counts and the ready queue from the statuses of jobs, those held and the edges."""
         status, (first, last, dependents) = self.status, self.rows()
         remaining = self.remaining = array("i", self.degrees)
-        self.held = {node: until for node, until in self.held.items() if status[node] == BLOCKED}
+        for node in [node for node in self.held if status[node] != BLOCKED]:
+            del self.held[node]
+            self.unkept.add(node)
         for node in self.held:
             remaining[node] += 1
         bad = self.bad = array("i", bytes(4 * len(status)))

@@ -167,6 +167,7 @@ class Job(
     input_hash: str | None = field("of what its last attempt was given", default=None, internal=True)
 
 
+    retry_at: str | None = field("blocked until then, UTC; its next attempt waits", default=None, read_only=True)
 class Result(
     WorkflowPart,
     plural="results",
@@ -237,6 +238,7 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
 
 class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find"):
     """Something to do when something happens."""
+    lease_seconds: float | None = field("silence after which its jobs are taken away; null: never", default=None)
 
     trigger_type: str = field()
     action_type: str = field("run_commands or schedule_nodes")

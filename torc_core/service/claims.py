@@ -14,6 +14,7 @@ from torc_core.records.resources import File, Job, NodeResources, UserData
 from torc_core.service.api import Service
 from torc_core.service.digests import differences, input_hash
 from torc_core.service.registry import handles
+from torc_core.service.retrying import wake_due
 from torc_core.service.state import Needs, WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.status import PENDING
@@ -22,7 +23,7 @@ from torc_core.units import UnitError, parse_duration
 _LAUNCHED = (
     "id", "name", "command", "attempt_id", "invocation_script", "env", "supports_termination",
     "resource_requirements_id", "stdio", "output_file_ids", "depends_on_job_ids", "input_file_ids",
-    "input_user_data_ids", "output_user_data_ids",
+    "input_user_data_ids", "output_user_data_ids", "failure_handler_id",
 )  # fmt: skip
 _LINKS = slice(9, 14)  # output files, dependencies, input files, input data, output data
 HASHED = ("command", "invocation_script", "env", *_LAUNCHED[_LINKS])
@@ -80,6 +81,7 @@ def take(
     """Claim jobs for ``holder`` (a compute node, None when nobody says) and write it down; returns their ids."""
     if limit <= 0 or state.graph.canceled:
         return []
+    wake_due(turn, state)
     claimed = transitions.claim(state.graph, limit, room, labels).claimed
     if not claimed:
         return []
@@ -108,7 +110,7 @@ def launches(turn: Turn, state: WorkflowState, job_ids: Sequence[int], holder: i
 
 
 def _launch(state: WorkflowState, row: tuple[Any, ...], paths: dict[int, str]) -> JobLaunch:
-    id, name, command, attempt, script, env, graceful, needs_id, stdio, outputs, *_ = row
+    id, name, command, attempt, script, env, graceful, needs_id, stdio, outputs, *_, handler = row
     values: dict[str, Any] = {"id": id, "name": name, "command": command, "attempt_id": attempt}
     if script is not None:
         values["invocation_script"] = script
@@ -122,6 +124,10 @@ def _launch(state: WorkflowState, row: tuple[Any, ...], paths: dict[int, str]) -
         ids = json.loads(outputs)
         values["output_file_ids"] = ids
         values["output_files"] = [paths[i] for i in ids if i in paths]
+    if handler is not None and state.rules.get(handler):
+        values["failure_rules"] = state.rules[handler]
+    if state.asks:
+        values["asks_on_failure"] = True
     needs = state.requirements.get(needs_id)
     if needs is not None:
         values |= _needs(needs)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine import transitions
-from torc_core.engine.changes import Changes
 from torc_core.errors import Invalid
-from torc_core.records.answers import CompletionAnswers, Completions, FinishedJob
+from torc_core.records.answers import FinishedJob
 from torc_core.records.resources import File, Job, Result
 from torc_core.service import telling
-from torc_core.service.api import Service
-from torc_core.service.clock import utc_text
-from torc_core.service.references import check_node, file_times, is_node, no_node, owned
-from torc_core.service.registry import handles
+from torc_core.service.references import file_times, owned
+from torc_core.service.retrying import Retry, try_again
 from torc_core.service.saving import save_statuses
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn
@@ -27,16 +24,12 @@ from torc_core.status import (
     PENDING,
     READY,
     RUNNING,
-    JobStatus,
 )
 
-LOST = -128
-"""Return code of an attempt that nobody saw end."""
 _RESULT = (
     "job_id", "workflow_id", "run_id", "attempt_id", "compute_node_id", "return_code", "status", "exec_time_minutes",
     "completion_time", "peak_memory_bytes", "avg_memory_bytes", "peak_cpu_percent", "avg_cpu_percent", "read_bytes",
-    "write_bytes", "reason",
-    "is_latest", "id",
+    "write_bytes", "reason", "is_latest", "id",
 )  # fmt: skip
 
 
@@ -52,10 +45,9 @@ class Report(NamedTuple):
 class Outcome:
     """What became of many reports."""
 
-    __slots__ = ("accepted", "lost", "refused")
+    __slots__ = ("lost", "refused")
 
     def __init__(self) -> None:
-        self.accepted: list[int] = []
         self.refused: list[tuple[Report, str]] = []
         self.lost: list[int] = []
 
@@ -64,91 +56,123 @@ def finish(turn: Turn, state: WorkflowState, reports: Sequence[Report], check_ho
     """Take the reports that can be taken: store results, let go of the jobs, settle what waited for them.
 
     A report that was taken before is taken again without effect, so a runner may repeat itself. With ``check_holder``
-    a job that somebody else holds by now is refused and named as lost.
+    a job that somebody else holds by now, or that is at another attempt, is refused and named as lost.
     """
     outcome = Outcome()
-    graph = state.graph
-    ended: list[tuple[int, int]] = []
     kept: list[Report] = []
     seen: set[int] = set()
     for report in reports:
-        trouble = _look(state, report, check_holder, outcome)
+        trouble = _trouble(state, report)
+        if trouble is None and check_holder:
+            trouble = _late(state, report, outcome)
         if trouble is None and report.job_id in seen:
             trouble = f"job {report.job_id} is reported twice"
         seen.add(report.job_id)
         if trouble is None:
-            node = graph.node(report.job_id)
-            if graph.status[node] != CANCELED:
-                ended.append((node, report.found.status.number))
             kept.append(report)
-        elif trouble:
+        else:
             outcome.refused.append((report, trouble))
+    if check_holder and outcome.refused:
+        _pass_over_repeated(turn, state, outcome)
     if kept:
-        _keep(turn, state, kept, ended)
-        outcome.accepted += [report.job_id for report in kept]
+        _keep(turn, state, kept)
     return outcome
 
 
-def _look(state: WorkflowState, report: Report, check_holder: bool, outcome: Outcome) -> str | None:
-    """Return None for a report to take, nothing ("") for one taken before, else why not."""
-    graph, job_id = state.graph, report.job_id
+def _trouble(state: WorkflowState, report: Report) -> str | None:
+    """Return why a report makes no sense, whoever sends it."""
     try:
-        status = graph.status[graph.node(job_id)]
+        status = state.graph.status[state.graph.node(report.job_id)]
     except KeyError:
-        return f"there is no job {job_id} in workflow {state.id}"
+        return f"there is no job {report.job_id} in workflow {state.id}"
     if not IS_REPORT[report.found.status.number]:
         return f"{report.found.status} is not a status that a job can end with"
-    attempt, holder = state.attempt(job_id), state.holders.get(job_id)
-    if status == CANCELED and holder is not None and holder == report.compute_node_id:
-        return None  # how a canceled job ended is worth keeping
-    if check_holder and IS_ACTIVE[status] and holder != report.compute_node_id:
-        outcome.lost.append(job_id)
-        return f"job {job_id} is held by another runner now"
-    if check_holder and attempt != report.attempt_id:
-        return f"job {job_id} is at attempt {attempt} now; attempt {report.attempt_id} was given up before"
-    if check_holder and not IS_ACTIVE[status]:
-        if IS_COMPLETE[status]:
-            outcome.accepted.append(job_id)
-            return ""
-        outcome.lost.append(job_id)
-        return f"job {job_id} was taken back before its end was reported"
-    if IS_COMPLETE[status]:
-        return f"job {job_id} is already complete"
+    if IS_COMPLETE[status] and not _is_end_of_canceled(state, report, status):
+        return f"job {report.job_id} is already complete"
     return None
 
 
-def _keep(turn: Turn, state: WorkflowState, kept: list[Report], ended: list[tuple[int, int]]) -> None:
+def _is_end_of_canceled(state: WorkflowState, report: Report, status: int) -> bool:
+    """Whether it tells how a job ended that was canceled while it ran, which is worth keeping."""
+    return status == CANCELED and state.holders.get(report.job_id) == report.compute_node_id
+
+
+def _late(state: WorkflowState, report: Report, outcome: Outcome) -> str | None:
+    """Return why a report of a runner comes too late: the job has been given to somebody else, or taken back."""
+    job_id = report.job_id
+    status = state.graph.status[state.graph.node(job_id)]
+    attempt, holder = state.attempt(job_id), state.holders.get(job_id)
+    if attempt != report.attempt_id:
+        trouble = f"job {job_id} is at attempt {attempt} now; attempt {report.attempt_id} was given up before"
+    elif IS_ACTIVE[status] and holder != report.compute_node_id:
+        trouble = f"job {job_id} is held by another runner now"
+    elif not IS_ACTIVE[status] and status != CANCELED:
+        trouble = f"job {job_id} was taken back before its end was reported"
+    else:
+        return None
+    if not (attempt > report.attempt_id and holder == report.compute_node_id):  # else it runs again, there
+        outcome.lost.append(job_id)
+    return trouble
+
+
+def _pass_over_repeated(turn: Turn, state: WorkflowState, outcome: Outcome) -> None:
+    """Drop refusals of reports that had been taken when they came the first time."""
+    ids = sorted({report.job_id for report, _ in outcome.refused})
+    names = ("job_id", "attempt_id", "compute_node_id", "return_code")
+    where = [Condition("job_id", "one_of", ids), Condition("run_id", "equal", state.run_id)]
+    stored = set(turn.rows(Result, names, where))
+    repeated = {r.job_id for r, _ in outcome.refused if (*r[:3], r.found.return_code) in stored}
+    outcome.refused = [entry for entry in outcome.refused if entry[0].job_id not in repeated]
+    outcome.lost = [job_id for job_id in outcome.lost if job_id not in repeated]
+
+
+def _keep(turn: Turn, state: WorkflowState, kept: list[Report]) -> None:
     turn.touch(state.id)
     graph = state.graph
-    was_complete = graph.is_complete
-    changes = transitions.complete(graph, ended)
+    ended: list[tuple[int, int]] = []
+    again: list[Retry] = []
+    held_no_more: list[tuple[None, int]] = []
+    for report in kept:
+        node, found = graph.node(report.job_id), report.found
+        if graph.status[node] == CANCELED:
+            held_no_more.append((None, report.job_id))
+        elif isinstance(found, FinishedJob) and found.again and not graph.canceled:
+            again.append(Retry(report.job_id, found.retry_delay_seconds, found.decided or "", found.recovery))
+        else:
+            ended.append((node, found.status.number))
     _insert_results(turn, state, kept)
     for report in kept:
         state.holders.pop(report.job_id, None)
-    rows = [(graph.status[graph.node(report.job_id)], None, report.job_id) for report in kept]
-    turn.set_each(Job, ("status", "compute_node_id"), rows)
-    save_statuses(turn, state, [*changes.ready, *changes.canceled, *changes.blocked])
-    if turn.is_heard(state.id):
-        _tell(turn, state, kept, changes, was_complete)
-    again = [r.job_id for r in kept if getattr(r.found, "again", False)]
-    if again and not graph.canceled:
+    end(turn, state, ended, {report.job_id: report.found.return_code for report in kept})
+    if held_no_more:
+        turn.set_each(Job, ("compute_node_id",), held_no_more)
+    if again:
         try_again(turn, state, again)
 
 
-def _tell(turn: Turn, state: WorkflowState, kept: list[Report], changes: Changes, was_complete: bool) -> None:
-    finished = set(state.graph.job_ids(changes.finished))
-    codes = {report.job_id: report.found.return_code for report in kept if report.job_id in finished}
-    telling.jobs_ended(turn, state, codes)
-    telling.jobs_canceled(turn, state, changes.canceled)
-    telling.jobs_ready(turn, state, changes.ready)
-    if state.graph.is_complete and not was_complete:
-        telling.workflow_event(turn, state.id, "workflow_completed", f"workflow {state.id} is complete")
+def end(
+    turn: Turn, state: WorkflowState, ended: Sequence[tuple[int, int]], return_codes: Mapping[int, int | None]
+) -> None:
+    """Give jobs (nodes) their last statuses, settle what waited for them, write and tell all of it."""
+    graph = state.graph
+    was_complete = graph.is_complete
+    changes = transitions.complete(graph, ended)
+    rows = [(graph.status[node], None, graph.ids[node]) for node, _ in ended]
+    turn.set_each(Job, ("status", "compute_node_id"), rows)
+    save_statuses(turn, state, [*changes.ready, *changes.canceled, *changes.blocked])
+    if turn.is_heard(state.id):
+        telling.jobs_ended(turn, state, {id: return_codes[id] for id in graph.job_ids(changes.finished)})
+        telling.jobs_canceled(turn, state, changes.canceled)
+        telling.jobs_ready(turn, state, changes.ready)
+        if graph.is_complete and not was_complete:
+            telling.workflow_event(turn, state.id, "workflow_completed", f"workflow {state.id} is complete")
 
 
 def _insert_results(turn: Turn, state: WorkflowState, reports: list[Report]) -> None:
     again = [r.job_id for r in reports if state.run_id > 1 or r.attempt_id > 1]
     if again:
         turn.storage.update(Result, {"is_latest": 0}, [Condition("job_id", "one_of", again)])
+    state.has_results = True
     first = turn.storage.next_ids(Result, len(reports))
     turn.storage.insert(Result, _RESULT, [_result_row(state, report, id) for id, report in enumerate(reports, first)])
     times = _file_times(report.found for report in reports)
@@ -216,147 +240,7 @@ def give_back(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> None:
         telling.jobs_ready(turn, state, nodes)
 
 
-def try_again(turn: Turn, state: WorkflowState, job_ids: Sequence[int], origin: str | None = "retry") -> None:
-    """Make jobs ready again with the next attempt number."""
-    graph = state.graph
-    turn.touch(state.id)
-    touched: list[int] = []
-    for job_id in job_ids:
-        node = graph.node(job_id)
-        changes = transitions.retry(graph, node)
-        touched += [n for n in (*changes.blocked, *changes.ready, *changes.canceled) if n != node]
-        state.attempts[job_id] = state.attempt(job_id) + 1
-        state.holders.pop(job_id, None)
-    rows = [(READY, None, None, state.attempts[id], origin, id) for id in job_ids]
-    turn.set_each(Job, ("status", "compute_node_id", "start_time", "attempt_id", "origin"), rows)
-    save_statuses(turn, state, dict.fromkeys(touched))
-    telling.jobs_retried(turn, state, job_ids)
-
-
-# the single calls
-
-
 def check_run(state: WorkflowState, run_id: int) -> None:
     """Refuse what belongs to another run."""
     if run_id != state.run_id:
         raise Invalid(f"run id {run_id} is not the present one of workflow {state.id}, {state.run_id}", field="run_id")
-
-
-def _job(turn: Turn, id: int) -> tuple[Job, WorkflowState]:
-    job = turn.get(Job, id)
-    return job, turn.state(job.workflow_id)
-
-
-@handles(Service.start_job)
-def start_job(turn: Turn, id: int, run_id: int, compute_node_id: int) -> Job:
-    """Mark one claimed job as running."""
-    job, state = _job(turn, id)
-    check_run(state, run_id)
-    if job.status is not JobStatus.PENDING:
-        raise Invalid(f"job {id} is {job.status}, not pending", field="status")
-    check_node(turn, state, compute_node_id)
-    begin(turn, state, [(id, utc_text(turn.now))], compute_node_id)
-    return turn.get(Job, id)
-
-
-@handles(Service.complete_job)
-def complete_job(turn: Turn, id: int, status: JobStatus, run_id: int, result: Result) -> Job:
-    """Take the end of one job."""
-    _, state = _job(turn, id)
-    check_run(state, run_id)
-    refused = _complete(turn, state, [(id, status, run_id, result)])
-    if refused:
-        raise Invalid(refused[0][1], id=id)
-    return turn.get(Job, id)
-
-
-@handles(Service.batch_complete_jobs)
-def batch_complete_jobs(turn: Turn, id: int, batch: Completions) -> CompletionAnswers:
-    """Take the ends of many jobs; each is judged by itself."""
-    state = turn.state(id)
-    entries = [(c.job_id, c.status, c.run_id, c.result) for c in batch.completions]
-    refused = _complete(turn, state, entries)
-    bad = {job_id for job_id, _ in refused}
-    completed = [job_id for job_id, *_ in entries if job_id not in bad]
-    errors = [{"job_id": job_id, "message": message} for job_id, message in refused]
-    return CompletionAnswers(completed=completed, errors=errors)
-
-
-def _complete(
-    turn: Turn, state: WorkflowState, entries: Sequence[tuple[int, JobStatus, int, Result]]
-) -> list[tuple[int, str]]:
-    """Take ends as the compatible calls report them; returns job and reason of those refused."""
-    refused: list[tuple[int, str]] = []
-    reports: list[Report] = []
-    stored = _attempts_with_results(turn, state, [job_id for job_id, *_ in entries])
-    for job_id, status, run_id, result in entries:
-        key = (job_id, result.attempt_id)
-        trouble = _disagreement(state, job_id, status, run_id, result)
-        if trouble is None and not is_node(turn, state, result.compute_node_id):
-            trouble = no_node(state, result.compute_node_id)
-        if trouble is None and key in stored:
-            trouble = f"attempt {result.attempt_id} of job {job_id} has a result in run {run_id} already"
-        if trouble is not None:
-            refused.append((job_id, trouble))
-        else:
-            stored.add(key)
-            reports.append(Report(job_id, result.attempt_id, result.compute_node_id, result))
-    outcome = finish(turn, state, reports)
-    return refused + [(report.job_id, why) for report, why in outcome.refused]
-
-
-def _disagreement(state: WorkflowState, job_id: int, status: JobStatus, run_id: int, result: Result) -> str | None:
-    if result.job_id != job_id:
-        return f"the result is of job {result.job_id}, not of job {job_id}"
-    if result.workflow_id != state.id:
-        return f"the result is of workflow {result.workflow_id}, not of workflow {state.id}"
-    if result.run_id != run_id or run_id != state.run_id:
-        return f"the result is of run {result.run_id}; the present run of workflow {state.id} is {state.run_id}"
-    if result.status is not status:
-        return f"the result says {result.status}, the request {status}"
-    return None
-
-
-def _attempts_with_results(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> set[tuple[int, int]]:
-    where = [Condition("job_id", "one_of", job_ids), Condition("run_id", "equal", state.run_id)]
-    return set(turn.rows(Result, ("job_id", "attempt_id"), where))  # type: ignore[arg-type]
-
-
-@handles(Service.retry_job)
-def retry_job(turn: Turn, id: int, run_id: int, max_retries: int) -> Job:
-    """Make one job ready again."""
-    job, state = _job(turn, id)
-    check_run(state, run_id)
-    if job.status not in (JobStatus.RUNNING, JobStatus.FAILED, JobStatus.TERMINATED, JobStatus.PENDING_FAILED):
-        raise Invalid(f"job {id} is {job.status}; only running, failed and terminated jobs are retried", id=id)
-    if job.attempt_id >= max_retries:
-        raise Invalid(f"job {id} has used its {max_retries} attempts", id=id)
-    try_again(turn, state, [id], job.origin or "retry")
-    turn.event(
-        state.id, event_type="job_retried", job_id=id, job_name=job.name, previous_attempt=job.attempt_id,
-        new_attempt=job.attempt_id + 1, run_id=run_id, message=f"job {job.name} is tried again",
-    )  # fmt: skip
-    return turn.get(Job, id)
-
-
-@handles(Service.manage_status_change)
-def manage_status_change(turn: Turn, id: int, status: JobStatus, run_id: int) -> Job:
-    """Set a status that is not an end."""
-    job, state = _job(turn, id)
-    if job.status is status:
-        return job
-    check_run(state, run_id)
-    if IS_COMPLETE[status.number]:
-        raise Invalid(f"{status} is set by reporting how the job ended", field="status")
-    graph, node = state.graph, state.node(id)
-    turn.touch(state.id)
-    changes = transitions.set_status(graph, node, status.number)
-    state.holders.pop(id, None)
-    turn.set_each(Job, ("status", "compute_node_id"), [(status.number, None, id)])
-    touched = (*changes.reset, *changes.ready, *changes.blocked, *changes.canceled)
-    save_statuses(turn, state, dict.fromkeys(n for n in touched if n != node))
-    turn.tell(
-        state.id, "job_status_changed", job_id=id, job_name=job.name, previous_status=job.status.value,
-        status=status.value, user=turn.caller.user,
-    )  # fmt: skip
-    return turn.get(Job, id)

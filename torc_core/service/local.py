@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from torc_core.service import (  # noqa: F401  (they register)
     groups,
     queries,
     runs,
+    job_calls,
     spawning,
     ticks,
     tokens,
@@ -30,11 +32,13 @@ from torc_core.service import (  # noqa: F401  (they register)
 from torc_core.service.access import Access
 from torc_core.service.api import OPERATIONS, Service, verb_of
 from torc_core.service.events import Subscription
-from torc_core.service.owner import Owner, Work
+from torc_core.service.orphans import load_leases
+from torc_core.service.owner import MAX_WAIT_SECONDS, Owner, Work
 from torc_core.service.registry import HANDLERS
 from torc_core.service.turn import Caller, Turn
 
 R = TypeVar("R", bound=Record)
+from torc_core.service.upkeep import Upkeep
 
 
 class LocalService(Service):
@@ -56,6 +60,8 @@ class LocalService(Service):
         self._caller = caller or Caller()
         if access is not None:
             self._owner.write(lambda turn: groups.synchronise_administrators(turn, access.administrators), self._caller)
+        self._owner.upkeep = Upkeep(self._owner)
+        self._owner.read(load_leases, self._caller)
 
     def for_caller(self, caller: Caller) -> LocalService:
         """Return the same service as another user sees it."""
@@ -158,6 +164,25 @@ class LocalService(Service):
 
     def watch_events(self, id: int, level: str = "info") -> a.EventStream:
         """Hear of what happens to a workflow."""
+    def tick(self, id: int, report: a.Tick) -> a.TickAnswer:
+        """Take a runner's turn, and wait, when it wants to, until there is something to tell it."""
+        answer = self._tick(id, report)
+        deadline = time.monotonic() + min(report.wait_seconds, MAX_WAIT_SECONDS)
+        report = report.changed(started=None, finished=None, released=None, held=None, actions=None, resend=False)
+        while not ticks.says_something(answer):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            if answer.ready_in_seconds is not None:
+                left = min(left, answer.ready_in_seconds)
+            self._owner.wait(id, answer.version, left)
+            answer = self._tick(id, report)
+        return answer
+
+    def _tick(self, id: int, report: a.Tick) -> a.TickAnswer:
+        answer: a.TickAnswer = self.perform(OPERATIONS["tick"], {"id": id, "report": report})
+        return answer
+
         return self.subscribe(id, level)
 
     def subscribe(

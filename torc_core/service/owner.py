@@ -6,16 +6,20 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torc_core.contracts.storage import Storage
 from torc_core.errors import TorcError, Unavailable
 from torc_core.records.answers import StreamEvent
 from torc_core.service.access import Access
 from torc_core.service.events import Bus
+from torc_core.service.leases import Leases, Runner
 from torc_core.service.state import WorkflowState, load_state
 from torc_core.service.turn import Caller, Turn
+
+if TYPE_CHECKING:
+    from torc_core.service.upkeep import Upkeep
 
 Work = Callable[[Turn], Any]
 MAX_WAIT_SECONDS = 60.0
@@ -44,6 +48,8 @@ class Owner:
         self.rights: dict[Any, Any] = {}  # used by turns only, one at a time
         self._still_mine = still_mine
         self._states: dict[int, WorkflowState] = {}
+        self.leases = Leases()  # touched only with the lock below
+        self.upkeep: Upkeep | None = None
         self._busy = threading.Lock()
         self._queue: deque[_Ticket] = deque()
         self._versions: dict[int, int] = {}
@@ -147,6 +153,9 @@ class Owner:
         self._drop(changed)
         self._versions.clear()
         self._first_version = _first_version()
+        self.leases = Leases()
+        if self.upkeep is not None:
+            self.upkeep.begin_anew()
         with self._moved:
             self._moved.notify_all()  # also those who wait for workflows of which nothing is known here
         return changed
@@ -202,6 +211,29 @@ class Owner:
         """Drop what is in memory of a workflow, since its stored form changed otherwise."""
         self._states.pop(workflow_id, None)
 
+    # runners
+
+    def begin_lease(self, workflow_id: int, compute_node_id: int, seconds: float | None) -> None:
+        """Expect to hear of a runner at least so often (None: not at all); called in turns."""
+        self.leases.begin(Runner(workflow_id, compute_node_id), seconds)
+        if seconds is not None and self.upkeep is not None:
+            self.upkeep.look_soon()
+
+    def next_look(self) -> float | None:
+        """Return when to look for silent runners (monotonic), None when there is nobody to look for."""
+        with self._busy:
+            return self.leases.next_at()
+
+    def silent_runners(self) -> list[Runner]:
+        """Return the runners whose leases are over."""
+        with self._busy:
+            return self.leases.look()
+
+    def end_leases(self, compute_node_ids: Iterable[int]) -> None:
+        """Expect nothing of these runners any more."""
+        with self._busy:
+            self.leases.end(compute_node_ids)
+
     # changes
 
     def version(self, workflow_id: int) -> int:
@@ -239,6 +271,8 @@ class Owner:
 
     def close(self, *, abandon: bool = False) -> None:
         """Finish what is being written and let go of the storage (``abandon``: without a write)."""
+        if self.upkeep is not None:
+            self.upkeep.close()
         with self._busy:
             if self._closed:
                 return

@@ -84,6 +84,7 @@ DECLARED: dict[str, Rule] = {
     "list_running_jobs": _WORK,
     "list_job_dependencies": _WORK,
     "list_job_file_relationships": _WORK,
+    "resolve_failures": _USE,
     "list_job_user_data_relationships": _WORK,
     "list_missing_user_data": _WORK,
     "list_required_existing_files": _WORK,

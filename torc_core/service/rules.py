@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from torc_core.contracts.storage import Condition
+from torc_core.engine.failures import read_rules
 from torc_core.errors import Invalid
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.record import Record, stored
 from torc_core.records.resources import (
     ComputeNode,
     Event,
+    FailureHandler,
     File,
     Job,
     ResourceRequirements,
@@ -21,7 +23,7 @@ from torc_core.records.resources import (
     Workflow,
     WorkflowAction,
 )
-from torc_core.service import action_rules, actions, group_links, telling
+from torc_core.service import action_rules, actions, group_links, orphans, telling
 from torc_core.service.clock import utc_text
 from torc_core.service.references import check_references
 from torc_core.service.state import Needs
@@ -68,6 +70,16 @@ def check_needs(record: ResourceRequirements) -> None:
             raise Invalid(f"{name} must be at least {least}", field=name)
 
 
+def check_handler(handler: FailureHandler) -> None:
+    """Refuse rules that nobody could follow; text that holds them, as on the published wire, is read."""
+    try:
+        if isinstance(handler.rules, str):
+            handler.rules = json.loads(handler.rules)
+        read_rules(handler.rules)
+    except ValueError as exc:
+        raise Invalid(f"failure handler {handler.name!r}: {exc}", field="rules") from exc
+
+
 # creation
 
 
@@ -102,6 +114,7 @@ BEFORE_CREATE: dict[type[Record], Rule] = {
     ResourceRequirements: lambda turn, record: check_needs(record),
     Event: _new_event,
     WorkflowAction: lambda turn, record: action_rules.prepare(record),
+    FailureHandler: lambda turn, record: check_handler(record),
 }
 
 
@@ -124,6 +137,12 @@ def _link_data(
         turn.forget(job.workflow_id)
 
 
+def _begin_node(turn: Turn, node: ComputeNode) -> None:
+    telling.node_started(turn, node)
+    if node.is_active:
+        turn.begin_lease(node.workflow_id, node.id, node.lease_seconds)
+
+
 def _know_needs(turn: Turn, record: ResourceRequirements) -> None:
     """Jobs that are added to a workflow that runs may have these."""
     state = turn.loaded(record.workflow_id)
@@ -134,7 +153,8 @@ def _know_needs(turn: Turn, record: ResourceRequirements) -> None:
 AFTER_CREATE: dict[type[Record], Callable[..., None]] = {
     Workflow: _complete_workflow,
     UserData: _link_data,
-    ComputeNode: telling.node_started,
+    ComputeNode: _begin_node,
+    FailureHandler: lambda turn, record: turn.forget(record.workflow_id),
     ScheduledComputeNode: telling.allocation_created,
     WorkflowAction: lambda turn, record: actions.refresh(turn, record.workflow_id),
     ResourceRequirements: _know_needs,
@@ -211,6 +231,8 @@ def after_update(turn: Turn, old: Record, new: Record) -> None:
     if isinstance(old, ComputeNode) and isinstance(new, ComputeNode) and old.is_active and new.is_active is False:
         telling.node_stopped(turn, new)
         actions.forsake(turn, turn.state(new.workflow_id), [new.id])
+    if isinstance(new, ComputeNode):
+        orphans.node_changed(turn, new)
     if isinstance(new, ResourceRequirements):
         turn.event(
             new.workflow_id, category="user_action", action="update_resource_requirements", user=turn.caller.user,
@@ -237,9 +259,10 @@ def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[in
         action_rules.take_out_jobs(turn, workflow_id, set(ids))
     if kind is ComputeNode:
         actions.forsake(turn, turn.state(workflow_id), ids)
+        turn.end_leases(ids)
     for column in LINKED.get(kind, ()):
         _take_out(turn, workflow_id, column, set(ids))
-    if kind in (Job, File, UserData, ResourceRequirements):
+    if kind in (Job, File, UserData, ResourceRequirements, FailureHandler):
         turn.forget(workflow_id)
 
 

@@ -18,6 +18,7 @@ from torc_core.service.claims import changed_inputs
 from torc_core.service.references import file_times
 from torc_core.service.registry import handles
 from torc_core.service.reruns import Files, Reruns
+from torc_core.service.retrying import renumber
 from torc_core.service.saving import drop_latest_results, let_go, save_all_statuses
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
@@ -29,7 +30,6 @@ from torc_core.status import (
     PENDING_FAILED,
     RUNNING,
     TERMINATED,
-    UNINITIALIZED,
 )
 
 
@@ -61,6 +61,7 @@ def initialize_jobs(
         ephemeral = of_workflow(id, Condition("is_ephemeral", "equal", 1), *with_ids(made))
         turn.set(UserData, {"data": None}, ephemeral)  # what no job makes would be gone for ever
     changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
+    renumber(turn, state)
     actions.rearm(turn, state, full=not only_uninitialized)
     if state.run_id > 1:
         _keep_latest_of_complete(turn, state)
@@ -127,6 +128,7 @@ def raise_run(turn: Turn, state: WorkflowState) -> None:
     """Begin the next run id, neither canceled nor archived."""
     turn.touch(state.id)
     state.run_id += 1
+    state.has_results = False
     state.is_archived = False
     state.graph.canceled = False
     changes = {"run_id": state.run_id, "is_canceled": False, "is_archived": False}
@@ -172,7 +174,7 @@ def reset_job_status(turn: Turn, id: int, failed_only: bool = False) -> ResetJob
     count = len(graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED)) if failed_only else len(graph)
     reset = transitions.reset_failed if failed_only else transitions.reset_all
     change_all(turn, state, lambda: reset(graph))
-    _first_attempt_again(turn, state)
+    renumber(turn, state)
     turn.event(
         id, category="user_action", action="reset_job_status", user=turn.caller.user, workflow_id=id,
         failed_only=failed_only, updated_count=count,
@@ -184,16 +186,6 @@ def reset_job_status(turn: Turn, id: int, failed_only: bool = False) -> ResetJob
 def _tell_reset(turn: Turn, id: int, count: int, **more: Any) -> None:
     message = f"{count} jobs of workflow {id} were reset"
     telling.workflow_event(turn, id, "jobs_reset", message, updated_count=count, **more)
-
-
-def _first_attempt_again(turn: Turn, state: WorkflowState) -> None:
-    """Jobs that were reset start counting attempts from 1."""
-    graph = state.graph
-    again = [id for id in state.attempts if graph.status[graph.node(id)] == UNINITIALIZED]
-    if again:
-        turn.storage.update(Job, {"attempt_id": 1}, with_ids(again))
-        for id in again:
-            del state.attempts[id]
 
 
 @handles(Service.reset_jobs)
@@ -208,7 +200,7 @@ def reset_jobs(turn: Turn, id: int, choice: JobReset) -> JobsReset:
     below = [n for n in transitions.downstream(graph, chosen) if n not in set(chosen)]
     if not choice.dry_run:
         change_all(turn, state, lambda: transitions.reset(graph, chosen))
-        _first_attempt_again(turn, state)
+        renumber(turn, state)
         _tell_reset(turn, id, len(chosen) + len(below))
     return JobsReset(chosen=graph.job_ids(chosen), downstream=graph.job_ids(below))
 
@@ -262,7 +254,7 @@ def begin_run(
         change_all(turn, state, lambda: transitions.reset(state.graph, reruns.nodes))
     else:
         change_all(turn, state, lambda: transitions.reset_all(state.graph))
-    _first_attempt_again(turn, state)
+    renumber(turn, state)
     begun = initialize_jobs(turn, id, only_uninitialized=again, clear_ephemeral_user_data=not again)
     answer.run_id, answer.jobs_by_status = state.run_id, begun.counts
     return answer

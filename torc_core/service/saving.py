@@ -6,16 +6,26 @@ from collections.abc import Iterable, Sequence
 
 from torc_core.contracts.storage import Condition
 from torc_core.records.resources import Job, Result
+from torc_core.service.clock import utc_text
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
 
 
 def save_statuses(turn: Turn, state: WorkflowState, nodes: Iterable[int]) -> None:
-    """Write the statuses that ``nodes`` have now."""
+    """Write the statuses that ``nodes`` have now, and the moments that jobs wait for."""
     status, ids = state.graph.status, state.graph.ids
     rows = [(status[node], ids[node]) for node in nodes]
     if rows:
         turn.set_each(Job, ("status",), rows)
+    _save_moments(turn, state)
+
+
+def _save_moments(turn: Turn, state: WorkflowState) -> None:
+    graph = state.graph
+    if graph.unkept:
+        moments = [(graph.held.get(node), graph.ids[node]) for node in graph.unkept]
+        turn.set_each(Job, ("retry_at",), [(until and utc_text(until), id) for until, id in moments])
+        graph.unkept.clear()
 
 
 def save_all_statuses(turn: Turn, state: WorkflowState, before: bytes) -> int:
@@ -33,6 +43,7 @@ def save_all_statuses(turn: Turn, state: WorkflowState, before: bytes) -> int:
         turn.is_dirty = True
         where = of_workflow(state.id) if len(job_ids) == len(graph) else with_ids(job_ids)
         turn.storage.update(Job, {"status": number}, where)
+    _save_moments(turn, state)
     return sum(map(len, by_status.values()))
 
 

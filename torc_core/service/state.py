@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Condition, Storage
 from torc_core.engine.build import JobColumns, build_graph
@@ -12,23 +12,29 @@ from torc_core.engine.graph import WorkflowGraph
 from torc_core.engine.lanes import Lane
 from torc_core.errors import NotFound, StorageError
 from torc_core.records.record import loaded_fields, row_reader
-from torc_core.records.resources import Job, ResourceRequirements, Workflow
+from torc_core.records.resources import FailureHandler, Job, ResourceRequirements, Workflow
 from torc_core.service.action_index import ActionIndex, load_actions
+from torc_core.service.clock import seconds_of
+from torc_core.status import BLOCKED
 from torc_core.units import UnitError, parse_duration, parse_memory
 
 LINKS = ("depends_on_job_ids", "input_file_ids", "output_file_ids", "input_user_data_ids", "output_user_data_ids")
 _COLUMNS = (
     "id", "status", "priority", "cancel_on_blocking_job_failure", "resource_requirements_id", "scheduler_id", "labels",
-    "compute_node_id", "attempt_id", *LINKS,
+    "compute_node_id", "attempt_id", "retry_at", *LINKS,
 )  # fmt: skip
 NOTHING: tuple[int, ...] = ()
 
 
 class WorkflowState:
-    """A workflow in memory. ``holders`` and ``attempts`` are sparse: who holds a job, attempts other than the first."""
+    """A workflow in memory. ``holders`` and ``attempts`` are sparse: who holds a job, attempts other than the first.
+
+    ``actions`` is None when the workflow has none; ``rules`` are those of its failure handlers.
+    """
 
     __slots__ = (
-        "actions", "attempts", "env", "graph", "holders", "id", "is_archived", "nodes", "requirements", "run_id",
+        "actions", "asks", "attempts", "env", "graph", "has_results", "holders", "id", "is_archived", "nodes",
+        "requirements", "rules", "run_id",
     )  # fmt: skip
 
     def __init__(self, workflow: Workflow, requirements: dict[int, Needs], graph: WorkflowGraph) -> None:
@@ -36,10 +42,13 @@ class WorkflowState:
         self.run_id = workflow.run_id
         self.env = workflow.env or {}
         self.is_archived = workflow.is_archived
+        self.asks = workflow.use_pending_failed
         self.requirements = requirements
         self.graph = graph
         self.holders: dict[int, int] = {}
         self.attempts: dict[int, int] = {}
+        self.has_results = True  # the present run may have some
+        self.rules: dict[int, Any] = {}
         self.actions: ActionIndex | None = None
         self.nodes: set[int] = set()  # compute nodes that are known to be the workflow's
 
@@ -87,12 +96,16 @@ def load_state(storage: Storage, workflow_id: int) -> WorkflowState:
         raise StorageError(
             f"the requirements of workflow {workflow_id} are damaged: {exc}", hint="Restore a copy of the database."
         ) from exc
-    holders: dict[int, int] = {}
-    attempts: dict[int, int] = {}
-    graph = build_graph(_columns(storage, mine, requirements, holders, attempts))
+    sparse = _Sparse({}, {}, {})
+    graph = build_graph(_columns(storage, mine, requirements, sparse))
     graph.canceled = workflow.is_canceled
+    for job_id, until in sparse.moments.items():
+        graph.hold(graph.node(job_id), until)
+    graph.unkept.clear()
     state = WorkflowState(workflow, requirements, graph)
-    state.holders, state.attempts = holders, attempts
+    state.holders, state.attempts = sparse.holders, sparse.attempts
+    handlers = storage.rows(FailureHandler, ("id", "rules"), mine)
+    state.rules = {id: json.loads(text) for id, text in handlers if text is not None}
     state.actions = load_actions(storage, workflow_id, graph)
     return state
 
@@ -104,13 +117,15 @@ def _workflow(storage: Storage, workflow_id: int) -> Workflow:
     raise NotFound(f"there is no workflow with id {workflow_id}", id=workflow_id)
 
 
-def _columns(
-    storage: Storage,
-    mine: list[Condition],
-    requirements: dict[int, Needs],
-    holders: dict[int, int],
-    attempts: dict[int, int],
-) -> JobColumns:
+class _Sparse(NamedTuple):
+    """What few jobs have, by their ids."""
+
+    holders: dict[int, int]
+    attempts: dict[int, int]
+    moments: dict[int, int]
+
+
+def _columns(storage: Storage, mine: list[Condition], requirements: dict[int, Needs], sparse: _Sparse) -> JobColumns:
     ids: list[int] = []
     statuses = bytearray()
     lanes: list[Lane] = []
@@ -119,7 +134,8 @@ def _columns(
     lane_of: dict[tuple[Any, ...], Lane] = {}
     lists: dict[str, tuple[int, ...]] = {}  # equal lists become one object, which the graph turns into gates
     lowest = Needs(ResourceRequirements.of({}))
-    for id, status, priority, flag, needs_id, scheduler, labels, holder, attempt, *texts in storage.rows(
+    holders, attempts, moments = sparse
+    for id, status, priority, flag, needs_id, scheduler, labels, holder, attempt, until, *texts in storage.rows(
         Job, _COLUMNS, mine
     ):
         key = (priority, needs_id, scheduler, labels)
@@ -145,6 +161,8 @@ def _columns(
             holders[id] = holder
         if attempt != 1:
             attempts[id] = attempt
+        if until is not None and status == BLOCKED:
+            moments[id] = int(seconds_of(until) * 1000)
         ids.append(id)
         statuses.append(status)
         flags.append(flag)

@@ -107,6 +107,28 @@ class Turn:
     def records(self, kind: type[R], where: Where = (), **page: Any) -> Iterable[R]:
         """Yield the records that match."""
         names = [f.name for f in loaded_fields(kind)]
+    def wake_later(self, state: WorkflowState) -> None:
+        """Have the jobs of a workflow woken that wait for a moment."""
+        moment = state.graph.next_moment
+        if moment is not None and self._owner.upkeep is not None:
+            self._owner.upkeep.wake_at(state.id, moment)
+
+    # leases
+
+    def renew_lease(self, compute_node_id: int) -> bool:
+        """A runner was heard of; returns whether it is known."""
+        return self._owner.leases.renew(compute_node_id)
+
+    def begin_lease(self, workflow_id: int, compute_node_id: int, seconds: float | None) -> None:
+        """Expect to hear of a runner at least so often (None: not at all)."""
+        self._owner.begin_lease(workflow_id, compute_node_id, seconds)
+
+    def end_leases(self, compute_node_ids: Iterable[int]) -> None:
+        """Expect nothing of these runners any more."""
+        self._owner.leases.end(compute_node_ids)
+
+    # versions
+
         return read_rows(kind, row_reader(kind), self.storage.rows(kind, names, where, **page))
 
     def rows(self, kind: type[Record], names: Sequence[str], where: Where = (), **page: Any) -> Iterable[Any]:

@@ -6,6 +6,7 @@ from torc_core.records.answers.claims import (
     Completions,
     FinishedJob,
     FittingJobs,
+    HeldJob,
     JobCompletion,
     JobLaunch,
     ReadyRequirements,
@@ -25,6 +26,7 @@ from torc_core.records.answers.relations import (
     RunningJob,
 )
 from torc_core.records.answers.runs import (
+from torc_core.records.answers.failures import FailureResolution, Resolution, ResolvedFailures
     BegunRun,
     ChangedInputs,
     Completeness,
@@ -73,6 +75,7 @@ __all__ = [
     "ReadyRequirements",
     "RequiredFiles",
     "RequirementsChange",
+    "HeldJob",
     "RequirementsChanges",
     "Rerun",
     "ResetJobs",
@@ -85,3 +88,5 @@ __all__ = [
     "Uninitialized",
     "Version",
 ]
+    "Resolution",
+    "ResolvedFailures",

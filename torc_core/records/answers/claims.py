@@ -38,6 +38,8 @@ class JobLaunch(Value):
     stdio: Json = field("the job's own; else the workflow's counts", default=None)
     output_files: list[str] | None = field("paths that must exist after code 0", default=None)
     output_file_ids: list[int] | None = None
+    failure_rules: Json = field("of its failure handler; null when it has none", default=None)
+    asks_on_failure: bool = field("without a rule somebody is asked: use_pending_failed", default=False)
 
 
 class FinishedJob(Value):
@@ -57,7 +59,17 @@ class FinishedJob(Value):
     write_bytes: int | None = None
     reason: str | None = None
     file_mtimes: Json = field("mtime by id of the files it wrote", default=None)
-    again: bool = field("its runner had to end it: the result is kept and the job made ready again", default=False)
+    again: bool = field("the result is kept, and the job made ready for its next attempt", default=False)
+    retry_delay_seconds: float = field("with again: it is blocked for so long first", default=0.0)
+    decided: str | None = field("with again: why, for people", default=None)
+    recovery: Json = field("with again: how its recovery script ended: return_code, reason, log", default=None)
+
+
+class HeldJob(Value):
+    """An attempt that a runner has in its hands."""
+
+    job_id: int = field()
+    attempt_id: int = field()
 
 
 class StartedJob(Value):
@@ -78,6 +90,8 @@ class Tick(Value):
     limit: int = field("give at most so many jobs", default=0)
     room: NodeResources | None = field("give only what fits together; null: any job without labels", default=None)
     strict_scheduler_match: bool = False
+    held: list[HeldJob] | None = field("all it has, after a silence; the answer names what is lost", default=None)
+    wait_seconds: float = field("answer later when there is nothing to tell yet", default=0.0)
     resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
     can_run: list[str] | None = field(
         "kinds of actions the caller carries out: run_commands, schedule_nodes:TYPE", default=None
@@ -96,6 +110,7 @@ class TickAnswer(Value):
     is_canceled: bool = False
     ready_count: int = field("jobs still ready after this claim", default=0)
     unfinished_count: int = field("jobs that have not ended", default=0)
+    ready_in_seconds: float | None = field("until the next job is ready that waits for a moment", default=None)
     actions: list[ActionLaunch] | None = field("given to the caller, to carry out", default=None)
     is_held: bool = field("no jobs are given while commands run that come before them", default=False)
     version: int = field("of the workflow's state; see wait_for_change", default=0)
