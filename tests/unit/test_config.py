@@ -42,7 +42,8 @@ def test_without_anything_the_published_defaults_hold(place):
         "client.api_url": None, "client.format": "table", "client.log_level": "info", "client.json_lists": "items",
         "client.run.poll_interval": 5.0, "client.run.output_dir": "torc_output", "client.run.max_parallel_jobs": None,
         "client.run.num_cpus": None, "client.run.memory_gb": None, "client.run.num_gpus": None,
-        "client.run.monitor": "auto", "client.run.cgroups": True, "plugins.only": None, "plugins.disabled": [], "plugins.directory": None, "plugins.trace": False,
+        "client.run.monitor": "auto", "client.run.cgroups": True, "plugins.only": None,
+        "plugins.disabled": [], "plugins.directory": None, "plugins.trace": False,
     }  # fmt: skip
     assert set(config.sources.values()) == {"default"}
     assert (config.read, config.problems) == ([], [])
