@@ -84,13 +84,18 @@ def end(job_id: int, code: int = 0, attempt: int = 1) -> FinishedJob:
     )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalService]:
     """A service on a new storage of each kind."""
     if request.param == "memory":
         from torc_plugins.storage.memory_storage import MemoryStorage
 
         made = LocalService(MemoryStorage(""))
+    elif request.param == "postgresql":
+        url = request.getfixturevalue("emptied_postgres_url")
+        from torc_plugins.storage.postgresql_storage import PostgresqlStorage
+
+        made = LocalService(PostgresqlStorage(url.partition(":")[2]))
     else:
         from torc_plugins.storage.sqlite_storage import SqliteStorage
 
