@@ -18,10 +18,12 @@ import pluggy
 
 if TYPE_CHECKING:
     from torc_core.contracts.access import AuthRequest, Config, Principal, Resource
+    from torc_core.contracts.failure import Decision
     from torc_core.contracts.log_patterns import LogPattern
     from torc_core.contracts.provider import Provider
     from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.problems import Problem
+    from torc_core.records.answers import FinishedJob, JobLaunch
     from torc_core.spec.plan import Plan
 
 PROJECT = "torc"
@@ -111,6 +113,21 @@ def torc_correct_resources(adjustment: Adjustment, settings: Mapping[str, Any]) 
 
     Called for each record that is about to be corrected, in dry runs too. ``adjustment`` has the requirements, the
     attempts that show what is needed, and the proposal (``correction``). ``settings`` as in ``torc_modify_spec``.
+    Kind: decide. Since: 0.1.
+    """
+
+
+@hookspec
+def torc_classify_failure(
+    job: JobLaunch, result: FinishedJob, attempt: int, log_files: Mapping[str, str], settings: Mapping[str, Any]
+) -> Decision | None:
+    """Say what becomes of a job whose attempt failed: it runs again, has failed, or somebody is asked; None leaves it.
+
+    Called by the runner, on the machine of the job and before the rules of its failure handler, for each attempt that
+    failed or was terminated, unless the runner itself was stopped. Other jobs go on meanwhile; an answer that takes
+    longer than a minute is not waited for. ``job`` is how it was started, ``result`` how it ended (with status, return
+    code and reason), ``attempt`` counts from 1, ``log_files`` has the paths of ``stdout`` and ``stderr``, those that
+    are kept. A failure is told, and the rules decide. ``settings`` as in ``torc_modify_spec``.
     Kind: decide. Since: 0.1.
     """
 

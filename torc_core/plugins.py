@@ -17,12 +17,14 @@ from torc_core.problems import Problem, did_you_mean
 if TYPE_CHECKING:
     from torc_core.config import Config
     from torc_core.contracts.executor import Executor
+    from torc_core.contracts.failure import Classify, Decision
     from torc_core.contracts.formats import SpecFormat
     from torc_core.contracts.log_patterns import LogPattern
     from torc_core.contracts.monitor import Monitor
     from torc_core.contracts.storage import Storage
     from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.plugin_access import AccessPlugins
+    from torc_core.records.answers import FinishedJob, JobLaunch
     from torc_core.spec.plan import Plan
 
 FORMAT, EXECUTOR, STORAGE, MONITOR, COMMAND = "spec format", "executor", "storage", "monitor", "command"
@@ -39,7 +41,7 @@ AUTO = "auto"
 OTHERS = {
     "spec rules": ("torc_modify_spec", "torc_validate_spec"),
     "log patterns": ("torc_register_log_patterns",),
-    "decisions": ("torc_correct_resources",),
+    "decisions": ("torc_correct_resources", "torc_classify_failure"),
     "access rules": ("torc_authenticate", "torc_authorize"),
 }
 """What plugins add besides, and the hooks that add it."""
@@ -212,6 +214,29 @@ class PluginHost:
             return answer.check()
         except (ValueError, AttributeError, TypeError) as exc:
             raise PluginError(f"{plugin}: {hook} returned what no requirements can be: {exc}") from exc
+
+    def failure_classifier(self) -> Classify | None:
+        """Return what asks plugins about failures; None when no plugin wants to be asked."""
+        self.loader.search()
+        return self._classify_failure if self.loader.implementations("torc_classify_failure") else None
+
+    def _classify_failure(
+        self, job: JobLaunch, result: FinishedJob, attempt: int, log_files: Mapping[str, str]
+    ) -> Decision | None:
+        """Return what a plugin says becomes of a job, None when none has an opinion; raises PluginError."""
+        from torc_core.contracts.failure import Decision
+
+        hook = "torc_classify_failure"
+        given = {"job": job, "result": result, "attempt": attempt, "log_files": log_files}
+        plugin, answer = self._decide(hook, given)
+        if answer is None:
+            return None
+        if not isinstance(answer, Decision):
+            raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}, expected Decision or None")
+        try:
+            return answer.check()
+        except ValueError as exc:
+            raise PluginError(f"{plugin}: {hook} returned what cannot be done: {exc}") from exc
 
     def _decide(self, hook: str, arguments: Mapping[str, Any]) -> tuple[Plugin | None, Any]:
         """Return the first answer that is not None and who gave it; a failure is raised."""

@@ -13,12 +13,15 @@ import pytest
 from torc_core import hookspecs
 from torc_core.contracts.access import AuthRequest, Principal, Resource
 from torc_core.contracts.executor import LaunchRequest, Processes
+from torc_core.contracts.failure import Decision, Verdict
 from torc_core.engine.corrections import Adjustment, Correction
 from torc_core.engine.resource_rules import Needs
 from torc_core.errors import Invalid, PluginError
 from torc_core.plugins import COMMAND, PluginHost
+from torc_core.records.answers import FinishedJob, JobLaunch
 from torc_core.records.resources import ResourceRequirements
 from torc_core.spec.plan import Plan, PlannedJob
+from torc_core.status import JobStatus
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "plugins"
@@ -111,6 +114,26 @@ def test_torc_correct_resources(host):
     assert decided("8g") == Correction(2, "8g", "PT2H")
     assert decided("5g", step="6g") == Correction(2, "6g", "PT2H")
     assert decided("2g") is None
+
+
+def test_torc_classify_failure(host, tmp_path):
+    log = tmp_path / "e"
+    job = JobLaunch(id=1, name="fetch", command="curl", attempt_id=2)
+    result = FinishedJob(
+        job_id=1, attempt_id=2, status=JobStatus.FAILED, return_code=6, exec_time_minutes=0.0, completion_time=""
+    )
+
+    def decided(text, attempt=2, **settings):
+        log.write_text(text)
+        ask = PluginHost(settings={"passing-troubles": settings}).failure_classifier()
+        return ask(job, result, attempt, {"stderr": str(log)})
+
+    reset = "x\n" * 100_000 + "curl: Connection reset by peer\n"
+    assert decided(reset) == Decision.retry("it wrote 'Connection reset by peer'", delay_seconds=60)
+    assert decided(reset, 1, delay_seconds=5).delay_seconds == 5
+    assert decided(reset, 5).verdict is Verdict.ASK
+    assert decided("a fault of its own\n") is None
+    assert host.failure_classifier()(job, result, 2, {}) is None
 
 
 def ticket(user, key):

@@ -437,6 +437,52 @@ def test_nobody_has_to_decide(plugin):
     assert deciding() is None
 
 
+CLASSIFIER = """
+from torc_core.contracts.failure import Decision
+from torc_core.hookspecs import hookimpl
+
+@hookimpl
+def torc_classify_failure(attempt):
+    return {answer}
+"""
+
+
+def classified():
+    ask = PluginHost().failure_classifier()
+    return ask(None, None, 1, {})
+
+
+def test_nobody_is_asked_about_failures_who_does_not_want_to(plugin):
+    plugin("a", gives("10g"))
+    assert PluginHost().failure_classifier() is None
+
+
+def test_the_plugin_loaded_last_judges_a_failure(plugin):
+    plugin("a", CLASSIFIER.format(answer="Decision.fail('a')"))
+    plugin("b", CLASSIFIER.format(answer="Decision.retry('b', delay_seconds=2.5, recovery_script='fix')"))
+    plugin("c", CLASSIFIER.format(answer="None"))
+    assert classified() == ("retry", "b", 2.5, "fix")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("'retry'", "returned a str, expected Decision or None"),
+        ("Decision('again')", "the verdict is 'again', expected one of retry, fail, ask"),
+        ("Decision.retry(delay_seconds=-1)", "delay_seconds is -1, expected 0 to 2592000"),
+        ("Decision.retry(delay_seconds=float('nan'))", "delay_seconds is nan"),
+        ("Decision.retry(recovery_script=['x'])", "reason and recovery_script are text"),
+        ("1 / 0", "failed in torc_classify_failure: ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_judgement_names_the_plugin(plugin, answer, said):
+    plugin("odd", CLASSIFIER.format(answer=answer))
+    with pytest.raises(PluginError) as caught:
+        classified()
+    assert said in str(caught.value)
+    assert 'plugin "odd"' in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

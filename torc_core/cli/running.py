@@ -96,7 +96,7 @@ def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = Fals
             app.say("info", f"Workflow {workflow_id} was not begun and is deleted again")
         raise
     with Display(app.log_level, before) as display:
-        summary = Runner(service, runner.executor(), workflow_id, options, display.show).run()
+        summary = Runner(service, runner.executor(), workflow_id, options, display.show, app.host).run()
         display.end(is_complete=summary.is_complete)
     _tell_summary(app, service, summary, display, options.output_dir)
     return summary.exit_code

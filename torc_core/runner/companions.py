@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from torc_core.contracts.provider import load_target
+
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor
+    from torc_core.plugins import PluginHost
     from torc_core.records.answers import FinishedJob, JobLaunch
     from torc_core.records.resources import Workflow
     from torc_core.runner.jobs import Jobs
+    from torc_core.runner.journal import Journal
     from torc_core.runner.launching import Launcher
     from torc_core.runner.limits import Limits
     from torc_core.runner.options import RunnerOptions
@@ -37,6 +41,8 @@ class Scene(NamedTuple):
     turns: Turns  # where the workflow stands, as last heard
     voice: Voice
     wake: Callable[[], None]  # makes the loop wake up soon; from any thread
+    journal: Journal
+    host: PluginHost | None = None  # None: without plugins
 
 
 class Companion:
@@ -64,12 +70,11 @@ class Companion:
         """Let go of everything: the loop is over, the runner still registered."""
 
 
-MakeCompanion = Callable[[Scene], Companion | None]
-COMPANIONS: tuple[MakeCompanion, ...] = ()
-"""Each makes its companion for a run, or None when it has nothing to do there."""
+COMPANIONS: tuple[str, ...] = ("torc_core.runner.retries:Retries",)
+"""Each is called with the scene, and makes a companion for the run or None when it has nothing to do there."""
 
 
 def companions_of(scene: Scene) -> list[Companion]:
     """Return the companions of a run."""
-    made = (make(scene) for make in COMPANIONS)
+    made = (load_target(target)(scene) for target in COMPANIONS)
     return [companion for companion in made if companion is not None]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torc_core.runner.launching import Launcher
     from torc_core.runner.limits import Limits
     from torc_core.runner.output_files import Streams
+    from torc_core.runner.retries import Retries
     from torc_core.runner.side import SideProcesses
 
 _RETRY_SECONDS = (0.2, 1.0)  # after a start that failed, before the next try; then the job has failed
@@ -76,6 +77,8 @@ class Jobs:
         self.running: dict[Handle, Running] = {}
         self._again: list[tuple[float, JobLaunch, int]] = []  # when to try again, which, how often it was tried
         self._tries: dict[int, int] = {}
+        self._dying: set[int] = set()  # jobs that were dropped while they ran, up to the end of their processes
+        self.retries: Retries | None = None  # what becomes of attempts that failed; None: they are reported
         # What a wake-up brought; taken away by the loop.
         self.new_starts: list[JobLaunch] = []
         self.new_ends: list[tuple[JobLaunch, FinishedJob]] = []
@@ -88,8 +91,26 @@ class Jobs:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing runs and nothing waits to run."""
-        return not (self.running or self.hand or self._again)
+        """Whether nothing runs, waits to run or waits to be reported."""
+        return not (self.running or self.hand or self._again or (self.retries is not None and self.retries.is_busy))
+
+    def held(self) -> list[tuple[int, int]]:
+        """Return all attempts (job, attempt) that are in this runner's hands."""
+        jobs = [*self.hand, *(job for _, job, _ in self._again)]
+        jobs += [run.job for run in self.running.values() if not run.is_dropped]
+        return [(job.id, job.attempt_id) for job in jobs] + (self.retries.held() if self.retries is not None else [])
+
+    def has_room(self, job: JobLaunch) -> bool:
+        """Say whether what a job needs is free."""
+        return self._capacity.fits(job)
+
+    def reserve(self, job: JobLaunch) -> tuple[str, ...]:
+        """Take what a job needs, for something else that is done for it; returns its GPUs."""
+        return self._capacity.take(job)
+
+    def free(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> None:
+        """Give back what was reserved."""
+        self._capacity.give(job, gpu_ids)
 
     def add(self, jobs: list[JobLaunch], once: bool = False) -> None:
         """Take claimed jobs; with ``once`` some of them may be here already."""
@@ -125,7 +146,7 @@ class Jobs:
         kept: list[JobLaunch] = []
         while hand and not capacity.is_full():
             job = hand.popleft()
-            if not capacity.fits(job):
+            if not capacity.fits(job) or job.id in self._dying:
                 kept.append(job)
                 continue
             gpu_ids = capacity.take(job) or ()
@@ -189,6 +210,7 @@ class Jobs:
             job = run.job
             self._capacity.give(job, run.gpu_ids)
             if run.is_dropped:
+                self._dying.discard(job.id)
                 continue
             if seen.started_at is not None and seen.ended_at is not None:
                 seconds = max(0.0, seen.ended_at - seen.started_at)
@@ -216,11 +238,19 @@ class Jobs:
                 extra["peak_memory_bytes"] = seen.peak_memory_bytes
             if seen.cpu_seconds is not None and seconds > 0:
                 extra["avg_cpu_percent"] = round(100 * seen.cpu_seconds / seconds, 1)
-            self._end(job, result, seconds, moment, extra)
+            self._end(job, result, seconds, moment, extra, run.streams)
             if run.streams.delete_on_success and result is SUCCESS:
                 run.streams.delete()
 
-    def _end(self, job: JobLaunch, result: Outcome, seconds: float, moment: str, extra: dict[str, object]) -> None:
+    def _end(
+        self,
+        job: JobLaunch,
+        result: Outcome,
+        seconds: float,
+        moment: str,
+        extra: dict[str, object],
+        streams: Streams | None = None,
+    ) -> None:
         values = {
             "job_id": job.id, "attempt_id": job.attempt_id, "status": result.status,
             "return_code": result.return_code, "exec_time_minutes": seconds / 60, "completion_time": moment,
@@ -229,7 +259,9 @@ class Jobs:
             values["reason"] = result.reason
         if extra:
             values.update(extra)
-        self.new_ends.append((job, FinishedJob.of(values)))
+        found = FinishedJob.of(values)
+        if result is SUCCESS or self.retries is None or not self.retries.keep_back(job, found, streams):
+            self.new_ends.append((job, found))
 
     def end_all(self, status: JobStatus, reason: str, grace_seconds: float) -> None:
         """End everything that runs; results will have that status, unless a job succeeds nevertheless."""
@@ -237,6 +269,8 @@ class Jobs:
             run.ended_as = run.ended_as or (status, reason)
         if self.running:
             self._executor.cancel(list(self.running), grace_seconds)
+        if status is JobStatus.CANCELED and self.retries is not None:
+            self.retries.end_all(grace_seconds)
 
     def drop(self, job_ids: list[int], grace_seconds: float) -> list[str]:
         """End jobs that belong to somebody else by now, without a result; returns the names of those that ran."""
@@ -246,9 +280,11 @@ class Jobs:
         dropped = [run for run in self.running.values() if run.job.id in gone and not run.is_dropped]
         for run in dropped:
             run.is_dropped = True
+            self._dying.add(run.job.id)
         if dropped:
             self._executor.cancel([run.handle for run in dropped if run.handle is not None], grace_seconds)
-        return [run.job.name for run in dropped]
+        kept = self.retries.drop(gone, grace_seconds) if self.retries is not None else []
+        return [run.job.name for run in dropped] + kept
 
     def collect(self, now: float, asked_at: float) -> float:
         """Settle what has ended; executors that cannot wake are asked at their interval. Returns when they were."""

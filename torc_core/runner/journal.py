@@ -2,8 +2,9 @@
 
 One file per runner in ``<output>/journal``, JSON lines. The first line says whose it is; each other line is what one
 wake-up brought: ``starting`` [job, attempt] just before, ``started`` [job, attempt, executor, handle] just after,
-``finished`` (as reported), and ``taken``: how many of all finished ones so far the service has taken. The file is
-removed when nothing is left to tell.
+``kept`` (an attempt that failed and is reported later, as it is to be reported should the runner be gone), ``finished``
+(as reported), and ``taken``: how many of all finished ones so far the service has taken. ``ended`` says that the runner
+ended by itself. The file is removed when nothing is left to tell.
 """
 
 from __future__ import annotations
@@ -104,6 +105,10 @@ class Journal:
             line["finished"] = [f.__dict__ for f in finished]
         self._append(_encode(line) + "\n")
 
+    def write_kept(self, result: FinishedJob) -> None:
+        """Say how an attempt ended whose report has to wait."""
+        self._append(_encode({"taken": self._taken, "kept": result.__dict__}) + "\n")
+
     def _append(self, text: str) -> None:
         data = self._unwritten + text.encode()
         if self._size + len(data) > self._reserved - _ROOM // 2:
@@ -149,7 +154,7 @@ class Journal:
     def close(self, keep: bool) -> None:
         """Close the journal; remove it unless something is left to tell."""
         if keep:
-            self._append(_encode({"taken": self._taken}) + "\n")
+            self._append(_encode({"taken": self._taken, "ended": True}) + "\n")
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self._size)
         os.close(self._fd)
@@ -173,6 +178,7 @@ class Left(NamedTuple):
     running: dict[tuple[int, int], Handle]  # by job and attempt
     starting: list[tuple[int, int]]  # may or may not have started
     finished: list[FinishedJob]  # not known to be taken
+    has_ended: bool = False  # by itself, so nothing runs
 
 
 def read(path: Path) -> Left | None:
@@ -188,20 +194,30 @@ def read(path: Path) -> Left | None:
     running: dict[tuple[int, int], Handle] = {}
     starting: dict[tuple[int, int], None] = {}
     finished: list[FinishedJob] = []
-    taken = 0
+    kept: dict[tuple[int, int], FinishedJob] = {}
+    taken, has_ended = 0, False
     for text in lines[1:]:
         try:
             line = json.loads(text)
         except (ValueError, RecursionError):
             continue
         taken = line["taken"]
+        has_ended = has_ended or line.get("ended", False)
         starting |= dict.fromkeys((job_id, attempt) for job_id, attempt in line.get("starting", ()))
+        if "kept" in line:
+            end = _finished(line["kept"])
+            kept[end.job_id, end.attempt_id] = end
+            running.pop((end.job_id, end.attempt_id), None)
         for job_id, attempt, executor, handle in line.get("started", ()):
             running[job_id, attempt] = Handle(executor, handle)
             starting.pop((job_id, attempt), None)
         for values in line.get("finished", ()):
-            values["status"] = JobStatus(values["status"])
-            finished.append(FinishedJob.of(values))
-            running.pop((values["job_id"], values["attempt_id"]), None)
-            starting.pop((values["job_id"], values["attempt_id"]), None)
-    return Left(owner, running, list(starting), finished[taken:])
+            end = _finished(values)
+            finished.append(end)
+            for ended in (running, starting, kept):
+                ended.pop((end.job_id, end.attempt_id), None)
+    return Left(owner, running, list(starting), [*finished[taken:], *kept.values()], has_ended)
+
+
+def _finished(values: dict[str, Any]) -> FinishedJob:
+    return FinishedJob.of({**values, "status": JobStatus(values["status"])})

@@ -38,6 +38,18 @@ class Launcher:
             workflow.submission_directory, runner_id(os.getpid(), start_of(os.getpid())),
         )  # fmt: skip
 
+    def recovery_request(
+        self, job: JobLaunch, return_code: int, script: str, gpu_ids: tuple[str, ...]
+    ) -> LaunchRequest:
+        """Return what starts the recovery script after an attempt that ended with ``return_code``."""
+        log = self.output_files.recovery_log(job)
+        env = job_environment(self._base, self._fixed, job, gpu_ids)
+        env["TORC_RETURN_CODE"] = str(return_code)
+        return LaunchRequest(
+            f"{job.id}:{job.attempt_id}:recovery", f"{job.name} (recovery)", script, env, log, log,
+            cpus=job.num_cpus, gpu_ids=gpu_ids, supports_termination=True,
+        )  # fmt: skip
+
     def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:
         """Return what starts a job, and where its streams go; raises Invalid for settings that make no sense."""
         streams, limits = self.output_files.of(job), self._limits

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torc_core import reasons
 from torc_core.errors import StorageError, TorcError, Unavailable
 from torc_core.records.resources import ComputeNode, Workflow
 from torc_core.runner.companions import Scene, companions_of
@@ -36,10 +37,12 @@ from torc_core.status import JobStatus
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor
+    from torc_core.plugins import PluginHost
     from torc_core.runner.companions import Companion
     from torc_core.runner.progress import Notify
     from torc_core.service.api import Service
 
+_BEATS = 4  # turns within a lease, at least
 _LOOK_SECONDS = 5.0  # between looks for other runners that died here
 
 
@@ -53,12 +56,17 @@ class Runner:
         workflow_id: int,
         options: RunnerOptions | None = None,
         notify: Notify | None = None,
+        host: PluginHost | None = None,
     ) -> None:
-        """The executor becomes the runner's own, which closes it. ``notify`` hears of progress, see there."""
+        """The executor becomes the runner's own, which closes it. ``notify`` hears of progress, see there.
+
+        ``host`` has the plugins that take part in the run; without it there are none.
+        """
         self._service = service
         self._executor = executor
         self._workflow_id = workflow_id
-        self._options = options or RunnerOptions()
+        self._options = _heard_in_time(options or RunnerOptions())
+        self._host = host
         self._notify = notify
         self._stop = Stop()
         self._obeyed = 0
@@ -114,7 +122,7 @@ class Runner:
             folder, journal_owner(workflow, node.id), lambda text: self._voice.say(text, "WARN")
         )
         reporter = self._reporter = Reporter(
-            service, workflow.id, workflow.run_id, node.id, options.strict_scheduler_match
+            service, workflow.id, workflow.run_id, node.id, options.strict_scheduler_match, options.lease_seconds
         )
         turns = self._turns = Turns(
             options, jobs, capacity, reporter, journal, self._voice.say, limits.sigterm_lead_seconds, self._time,
@@ -125,7 +133,7 @@ class Runner:
         self._companions += companions_of(
             Scene(
                 service, self._executor, workflow, node.id, options, limits, launcher, jobs, side, turns, self._voice,
-                self._stop.wake,
+                self._stop.wake, journal, self._host,
             )
         )  # fmt: skip
         self._voice.log.write(
@@ -232,14 +240,14 @@ class Runner:
             else:
                 self._voice.tell(f"killing {count} running jobs")
             if level >= END:
-                reason = f"the runner was stopped ({self._stop.cause})"
+                reason = reasons.runner_stopped(self._stop.cause)
                 jobs.end_all(JobStatus.TERMINATED, reason, lead if level == END else 0.0)
             self._stop_companions(level)
         if self._time is not None and not self._is_time_over and now >= self._time.stop_at:
             self._is_time_over = True
             self._voice.tell("the time of this runner is over: running jobs are ended")
             self._turns.close()
-            jobs.end_all(JobStatus.TERMINATED, "the time of the runner was over", self._time.grace_seconds)
+            jobs.end_all(JobStatus.TERMINATED, reasons.RUNNER_TIME, self._time.grace_seconds)
             self._stop_companions(END)
         self._turns.give_back_stale(now)
 
@@ -270,6 +278,9 @@ class Runner:
             return True
         if turns.is_complete and not self._workflow.compute_node_ignore_workflow_completion:
             return True
+        if turns.ready_at is not None:
+            self._leaving.has_work()
+            return False
         return self._leaving.is_due(now)
 
     def _patience_ms(self) -> int:
@@ -318,6 +329,13 @@ class Runner:
         )  # fmt: skip
         self._voice.log.write("INFO", f"runner ends {summary.counts} exit_code={code}")
         return summary
+
+
+def _heard_in_time(options: RunnerOptions) -> RunnerOptions:
+    """Return options by which a runner is heard of several times within its lease."""
+    if options.lease_seconds is None:
+        return options
+    return options._replace(poll_seconds=min(options.poll_seconds, options.lease_seconds / _BEATS))
 
 
 def _make_folder(path: Path) -> None:

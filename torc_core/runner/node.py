@@ -53,6 +53,7 @@ def node_record(workflow_id: int, options: RunnerOptions, here: Machine, gpus: G
         compute_node_type=options.compute_node_type,
         scheduler=options.scheduler,
         labels=sorted(options.labels) or None,
+        lease_seconds=options.lease_seconds,
         process=process_name(os.getpid()),
         journal=str((Path(options.output_dir) / FOLDER).absolute()),
     )

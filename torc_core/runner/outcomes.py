@@ -6,13 +6,14 @@ import os
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
+from torc_core import reasons
+from torc_core.engine.failures import LOST_CODE
 from torc_core.status import JobStatus
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Observation
     from torc_core.runner.limits import Limits
 
-UNSEEN_CODE = -128  # nobody saw it end
 NOT_STARTED_CODE = 126
 MISSING_OUTPUT_CODE = 1
 
@@ -38,31 +39,24 @@ def outcome(seen: Observation, limits: Limits, ended_as: tuple[JobStatus, str] |
     """
     code, number = seen.exit_code, seen.signal
     if seen.state == "lost" or (code is None and number is None):
-        return Outcome(FAILED, UNSEEN_CODE, "nobody saw it end")
+        return Outcome(FAILED, LOST_CODE, reasons.UNSEEN)
     if code == 0:
         return SUCCESS  # also when it was told to end: it had time, and says that it is done
     if seen.reason == "memory":
-        return Outcome(FAILED, limits.oom_exit_code, "used more memory than it asked for")
+        return Outcome(FAILED, limits.oom_exit_code, reasons.MEMORY)
     if seen.reason == "timeout":
-        status, reason = TERMINATED, "its run time was over"
+        status, reason = TERMINATED, reasons.RUN_TIME
     elif ended_as is not None:
         status, reason = ended_as
+    elif code is not None:
+        return Outcome(FAILED, code, reasons.OF_SHELLS.get(code))
     else:
-        return Outcome(FAILED, code if code is not None else 128 + (number or 0), _killed_by(number))
+        return Outcome(FAILED, 128 + (number or 0), reasons.killed_by(number or 0))
     if code is not None:
         return Outcome(status, code, reason)
     if number == signal.SIGKILL and status is TERMINATED:
         return Outcome(status, limits.timeout_exit_code, reason)
     return Outcome(status, 128 + (number or 0), reason)
-
-
-def _killed_by(number: int | None) -> str | None:
-    if number is None:
-        return None
-    try:
-        return f"killed by {signal.Signals(number).name}"
-    except ValueError:
-        return f"killed by signal {number}"
 
 
 def missing_outputs(paths: list[str], ids: list[int] | None) -> tuple[list[str], dict[str, float]]:
@@ -81,5 +75,4 @@ def missing_outputs(paths: list[str], ids: list[int] | None) -> tuple[list[str],
 
 def without_outputs(missing: list[str], ended_as: tuple[JobStatus, str] | None) -> Outcome:
     """Return the outcome of a job that ended with code 0 but did not write what it declares."""
-    names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-    return Outcome(ended_as[0] if ended_as else FAILED, MISSING_OUTPUT_CODE, f"did not write {names}")
+    return Outcome(ended_as[0] if ended_as else FAILED, MISSING_OUTPUT_CODE, reasons.outputs_missing(missing))

@@ -41,6 +41,10 @@ class OutputFiles:
         self._overrides: dict[str, Any] = config.get("job_stdio_overrides") or {}
         self._is_plain = not self._default and not self._overrides
 
+    def recovery_log(self, job: JobLaunch) -> str:
+        """Return the file for what the recovery script after an attempt writes, both streams together."""
+        return f"{self._head}{job.id}{self._run}{job.attempt_id}_recovery.log"
+
     def trouble(self) -> str | None:
         """Make the folder when it is gone; return why no log file can be written there, or None."""
         probe = self.directory / f".probe-{os.getpid()}"

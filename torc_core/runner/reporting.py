@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from torc_core.errors import StorageError, TorcError, Unavailable
-from torc_core.records.answers import FinishedJob, StartedJob, Tick, TickAnswer
+from torc_core.records.answers import FinishedJob, HeldJob, StartedJob, Tick, TickAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torc_core.records.resources import NodeResources
     from torc_core.service.api import Service
 
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 30.0
+_SILENCE_SECONDS = 30.0  # after so long without an answer much may have happened
 _CHUNK = 5000  # finished jobs in one turn, after a long outage
 
 
@@ -20,7 +23,13 @@ class Reporter:
     """Collects what happened and tells it, together with the wish for more jobs."""
 
     def __init__(
-        self, service: Service, workflow_id: int, run_id: int, compute_node_id: int, strict: bool = False
+        self,
+        service: Service,
+        workflow_id: int,
+        run_id: int,
+        compute_node_id: int,
+        strict: bool = False,
+        lease_seconds: float | None = None,
     ) -> None:
         self._service = service
         self._workflow_id = workflow_id
@@ -33,16 +42,21 @@ class Reporter:
         self.trouble: TorcError | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._version = 0  # of the workflow, as of the last answer
+        self._answered_at = float("inf")  # never yet: then nothing is held
+        self._silence = _SILENCE_SECONDS if lease_seconds is None else min(_SILENCE_SECONDS, lease_seconds / 2)
 
     @property
     def has_news(self) -> bool:
         """Whether anything is untold."""
         return bool(self.finished or self.started or self.released)
 
-    def turn(self, now: float, limit: int, room: NodeResources | None) -> TickAnswer | None:
+    def turn(
+        self, now: float, limit: int, room: NodeResources | None, held: Callable[[], list[tuple[int, int]]]
+    ) -> TickAnswer | None:
         """Tell everything and ask for jobs; None when the service is away, with ``retry_at`` set.
 
-        After that the next turn asks for what may have been given in an answer that did not arrive.
+        After that the next turn asks for what may have been given in an answer that did not arrive. After a silence it
+        says what is ``held`` (job, attempt), since the service may have given that to others.
         """
         started, finished, released = self.started, self.finished[:_CHUNK], self.released
         values: dict[str, Any] = {**self._always, "limit": limit, "room": room}
@@ -54,6 +68,8 @@ class Reporter:
             values["released"] = released
         if self.away_since is not None:
             values["resend"] = True
+        if self.away_since is not None or now - self._answered_at > self._silence:
+            values["held"] = [HeldJob(job_id=job_id, attempt_id=attempt) for job_id, attempt in held()]
         try:
             answer = self._service.tick(self._workflow_id, Tick.of(values))
         except (Unavailable, StorageError) as exc:
@@ -66,6 +82,7 @@ class Reporter:
         if self.away_since is not None:
             self.away_since, self.retry_at, self._retry_seconds = None, 0.0, _FIRST_RETRY_SECONDS
         self.started, self.finished, self.released = [], self.finished[len(finished) :], []
+        self._answered_at = now
         self._version = answer.version
         return answer
 

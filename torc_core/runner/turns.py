@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from torc_core import reasons
 from torc_core.errors import TorcError
 from torc_core.status import JobStatus
 
@@ -67,6 +68,7 @@ class Turns:
         self.is_closed = False  # no new jobs are wanted
         self.is_complete = self.is_canceled = False
         self.ready = self.unfinished = 0
+        self.ready_at: float | None = None  # when a job is ready that waits for a moment
         self.error: TorcError | None = None
 
     def claims(self, now: float) -> bool:
@@ -109,6 +111,8 @@ class Turns:
         if reporter.away_since is not None or reporter.released or since >= self._options.poll_seconds:
             return True
         wants = self.claims(now) and not self._capacity.is_full()
+        if wants and self.ready_at is not None and now >= self.ready_at:
+            return True
         if self.has_news and since >= (_NEWS_SECONDS if wants else _NEWS_BUSY_SECONDS):
             self.has_news = reporter.has_moved_on()
             if self.has_news:
@@ -130,6 +134,8 @@ class Turns:
         if reporter.away_since is not None:
             return reporter.retry_at
         times = [self._turned_at + self._options.poll_seconds]
+        if self.ready_at is not None and now < self.ready_at:
+            times.append(self.ready_at)
         if reporter.has_news:
             times.append(self._untold_since + _FLUSH_SECONDS)
         if self.has_news:
@@ -162,7 +168,7 @@ class Turns:
         self._turned_at = now
         was_away, untold = reporter.away_since is not None, len(reporter.finished)
         try:
-            answer = reporter.turn(now, limit, room)
+            answer = reporter.turn(now, limit, room, jobs.held)
         except TorcError as exc:
             self._give_up(exc)
             return
@@ -173,7 +179,7 @@ class Turns:
         if was_away:
             self._say("the service is there again", "INFO")
         self._journal.note_taken(untold - len(reporter.finished))
-        if self._journal.is_large() and not reporter.finished:
+        if self._journal.is_large() and not reporter.finished and not (jobs.retries and jobs.retries.is_busy):
             self._journal.begin_again((run.job.id, run.job.attempt_id, *handle) for handle, run in jobs.running.items())
         self._obey(answer, now)
         if answer.jobs:
@@ -186,6 +192,7 @@ class Turns:
         jobs = self._jobs
         self.ready, self.unfinished = answer.ready_count, answer.unfinished_count
         self.is_complete = answer.is_complete
+        self.ready_at = None if answer.ready_in_seconds is None else now + answer.ready_in_seconds
         for refusal in answer.refused:
             self._say(f"result refused: {refusal.get('message')}", "WARN")
         if answer.lost:
@@ -196,7 +203,7 @@ class Turns:
             self.is_canceled = True
             self._say("the workflow is canceled: running jobs are ended", "INFO")
             jobs.give_up_hand()
-            jobs.end_all(JobStatus.CANCELED, "the workflow was canceled", self._lead_seconds)
+            jobs.end_all(JobStatus.CANCELED, reasons.CANCELED, self._lead_seconds)
 
     def _accept(self, answer: TickAnswer, now: float, is_ahead: bool, was_away: bool) -> None:
         """Take the jobs given. Of those claimed ahead some may not fit here at all: they go back."""
@@ -215,4 +222,4 @@ class Turns:
         self.error = error
         self._say(f"the service refuses this runner: {error}", "ERROR")
         self._jobs.give_up_hand()
-        self._jobs.drop([run.job.id for run in self._jobs.running.values()], 0.0)
+        self._jobs.drop([job_id for job_id, _ in self._jobs.held()], 0.0)

@@ -54,7 +54,7 @@ def test_every_job_is_reported_as_started_by_its_runner_before_it_is_finished(ru
         ("exit 3", "failed", 3, None),
         ("kill -9 $$", "failed", 137, "killed by SIGKILL"),
         ("kill -15 $$", "failed", 143, "killed by SIGTERM"),
-        ("no-such-program-here", "failed", 127, None),
+        ("no-such-program-here", "failed", 127, "a command was not found"),
         ("echo $((6*7)) > made; test -s made", "completed", 0, None),
     ],
 )
