@@ -36,7 +36,7 @@ class Proxy:
 
     def at_commit(self, fault):
         """Have the fault happen to the next COMMIT that a client sends."""
-        self._fault, self._hits = fault, lambda data: b"COMMIT" in data
+        self._fault, self._hits = fault, lambda data: b"COMMIT\0" in data
 
     def at_message(self, number, fault):
         """Have the fault happen to the next message but ``number``."""

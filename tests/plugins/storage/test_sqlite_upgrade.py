@@ -7,7 +7,7 @@ import pytest
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import Conflict
 from torc_core.records.record import RECORDS, Record, WorkflowPart
-from torc_core.records.resources import FailureHandler, Job, Workflow
+from torc_core.records.resources import FailureHandler, File, Job, Workflow
 from torc_core.records.values import field
 from torc_core.testing.storage import add, column
 from torc_plugins.storage import sqlite_schema
@@ -25,8 +25,10 @@ CREATE TABLE jobs(
 INSERT INTO workflows VALUES (3, 'old', 'ann');
 INSERT INTO jobs VALUES (7, 3, 'a', 'true', 5), (8, 3, 'b', 'false', 6);
 DELETE FROM jobs WHERE id = 8;
+CREATE UNIQUE INDEX jobs_unique_workflow_id_name ON jobs(workflow_id, name);
+CREATE INDEX jobs_of_mine ON jobs(command);
 """
-"""A file of a version that had no failure handlers, no priorities and no attempts."""
+"""A file of a version that had no failure handlers, no priorities and no attempts, and another index of jobs."""
 
 
 @pytest.fixture
@@ -52,12 +54,22 @@ def test_an_older_file_gets_tables_columns_and_indexes_and_keeps_its_rows(old):
     assert list(storage.rows(Job, ["id", "workflow_id", "name", "command", "status"])) == [(7, 3, "a", "true", 5)]
     [handler] = add(storage, FailureHandler, "workflow_id name", (3, "retry"))
     assert add(storage, Job, "workflow_id name failure_handler_id", (3, "c", handler)) == [9]  # 8 was used
+    add(storage, File, "workflow_id name", (3, "f"))
     with pytest.raises(Conflict):
-        add(storage, Job, "workflow_id name", (3, "a"))
+        add(storage, File, "workflow_id name", (3, "f"))
     with storage.transaction():
         storage.delete(FailureHandler, [])
     assert column(storage, Job, "failure_handler_id") == [None, None]
     storage.close()
+
+
+def test_indexes_that_are_declared_no_more_are_dropped_and_others_kept(old):
+    storage = SqliteStorage(str(old))
+    assert add(storage, Job, "workflow_id name", (3, "a")) == [9]  # names of jobs may be there twice by now
+    storage.close()
+    names = {name for name, _ in schema(old)[0]}
+    assert "jobs_unique_workflow_id_name" not in names
+    assert {"jobs_by_workflow_id_name", "jobs_of_mine"} <= names
 
 
 def test_added_columns_of_old_rows_hold_the_declared_default(old):
@@ -78,7 +90,7 @@ def test_an_upgraded_file_is_made_like_a_new_one(old, tmp_path):
         keys = db.execute(
             'SELECT t.name, k."from", k."table", k.on_delete FROM sqlite_master t, pragma_foreign_key_list(t.name) k'
         ).fetchall()
-        indexes = db.execute("SELECT sql FROM sqlite_master WHERE type='index'").fetchall()
+        indexes = db.execute("SELECT sql FROM sqlite_master WHERE type='index' AND name != 'jobs_of_mine'").fetchall()
         db.close()
         return set(columns), set(keys), set(indexes)
 
@@ -120,8 +132,10 @@ def test_a_column_of_another_type_is_refused(old):
 
 def test_an_upgrade_that_fails_changes_nothing(old):
     db = sqlite3.connect(old)
-    db.execute("INSERT INTO jobs VALUES (9, 3, 'a', 'true', 5)")  # two of one name: the unique index cannot be made
-    db.commit()
+    db.executescript(
+        "CREATE TABLE files(id INTEGER PRIMARY KEY AUTOINCREMENT, workflow_id INTEGER, name TEXT, path TEXT);"
+        "INSERT INTO files VALUES (1, 3, 'a', 'x'), (2, 3, 'a', 'y')"  # the unique index cannot be made
+    )
     db.close()
     before = schema(old)
     with pytest.raises(StorageError, match=str(old)):
