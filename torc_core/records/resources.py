@@ -163,11 +163,11 @@ class Job(
     stdio: Json = field("how its streams are kept; overrides the workflow's", default=None)
     compute_node_id: int | None = field("the runner that holds it", default=None, read_only=True)
     start_time: str | None = field("of the running attempt, UTC", default=None, read_only=True)
+    retry_at: str | None = field("blocked until then, UTC; its next attempt waits", default=None, read_only=True)
     origin: str | None = field("retry or spawn; null for declared jobs", default=None, read_only=True)
     input_hash: str | None = field("of what its last attempt was given", default=None, internal=True)
 
 
-    retry_at: str | None = field("blocked until then, UTC; its next attempt waits", default=None, read_only=True)
 class Result(
     WorkflowPart,
     plural="results",
@@ -227,6 +227,7 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
     compute_node_type: str = field("local or slurm", default="local")
     scheduler: Json = None
     labels: list[str] | None = None
+    lease_seconds: float | None = field("silence after which its jobs are taken away; null: never", default=None)
     process: str | None = field("what tells the runner's process from a later one with its pid", default=None)
     journal: str | None = field("the folder of the runner's journal, on its machine", default=None)
     peak_cpu_percent: float | None = field("of the whole machine", default=None)
@@ -238,7 +239,6 @@ class ComputeNode(WorkflowPart, plural="compute_nodes"):
 
 class WorkflowAction(WorkflowPart, plural="workflow_actions", verbs="create find"):
     """Something to do when something happens."""
-    lease_seconds: float | None = field("silence after which its jobs are taken away; null: never", default=None)
 
     trigger_type: str = field()
     action_type: str = field("run_commands or schedule_nodes")

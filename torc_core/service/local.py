@@ -21,9 +21,9 @@ from torc_core.service import (  # noqa: F401  (they register)
     correcting,
     creation,
     groups,
+    job_calls,
     queries,
     runs,
-    job_calls,
     spawning,
     ticks,
     tokens,
@@ -36,9 +36,9 @@ from torc_core.service.orphans import load_leases
 from torc_core.service.owner import MAX_WAIT_SECONDS, Owner, Work
 from torc_core.service.registry import HANDLERS
 from torc_core.service.turn import Caller, Turn
+from torc_core.service.upkeep import Upkeep
 
 R = TypeVar("R", bound=Record)
-from torc_core.service.upkeep import Upkeep
 
 
 class LocalService(Service):
@@ -58,10 +58,10 @@ class LocalService(Service):
         """
         self._owner = Owner(storage, still_mine, access)
         self._caller = caller or Caller()
-        if access is not None:
-            self._owner.write(lambda turn: groups.synchronise_administrators(turn, access.administrators), self._caller)
         self._owner.upkeep = Upkeep(self._owner)
         self._owner.read(load_leases, self._caller)
+        if access is not None:
+            self._owner.write(lambda turn: groups.synchronise_administrators(turn, access.administrators), self._caller)
 
     def for_caller(self, caller: Caller) -> LocalService:
         """Return the same service as another user sees it."""
@@ -162,8 +162,6 @@ class LocalService(Service):
         self.check("wait_for_change", id=id)
         return a.Change(version=self._owner.wait(id, version, wait_seconds))
 
-    def watch_events(self, id: int, level: str = "info") -> a.EventStream:
-        """Hear of what happens to a workflow."""
     def tick(self, id: int, report: a.Tick) -> a.TickAnswer:
         """Take a runner's turn, and wait, when it wants to, until there is something to tell it."""
         answer = self._tick(id, report)
@@ -183,6 +181,8 @@ class LocalService(Service):
         answer: a.TickAnswer = self.perform(OPERATIONS["tick"], {"id": id, "report": report})
         return answer
 
+    def watch_events(self, id: int, level: str = "info") -> a.EventStream:
+        """Hear of what happens to a workflow."""
         return self.subscribe(id, level)
 
     def subscribe(

@@ -87,26 +87,6 @@ class Turn:
             if state is not None and state.actions is not None:
                 state.actions.settle(self, state.graph)
 
-    def version(self, workflow_id: int) -> int:
-        """Return the version the workflow will have once this is kept."""
-        return self._owner.version(workflow_id) + (workflow_id in self.changed)
-
-    def touch(self, workflow_id: int) -> None:
-        """Say that the workflow changes from here on, in memory or in the storage."""
-        self.is_dirty = True
-        self.changed.add(workflow_id)
-
-    # reading
-
-    def get(self, kind: type[R], id: int) -> R:
-        """Return a record; raises NotFound."""
-        for record in self.records(kind, [Condition("id", "equal", id)]):
-            return record
-        raise NotFound(f"there is no {kind.SINGULAR.replace('_', ' ')} with id {id}", id=id)
-
-    def records(self, kind: type[R], where: Where = (), **page: Any) -> Iterable[R]:
-        """Yield the records that match."""
-        names = [f.name for f in loaded_fields(kind)]
     def wake_later(self, state: WorkflowState) -> None:
         """Have the jobs of a workflow woken that wait for a moment."""
         moment = state.graph.next_moment
@@ -129,6 +109,26 @@ class Turn:
 
     # versions
 
+    def version(self, workflow_id: int) -> int:
+        """Return the version the workflow will have once this is kept."""
+        return self._owner.version(workflow_id) + (workflow_id in self.changed)
+
+    def touch(self, workflow_id: int) -> None:
+        """Say that the workflow changes from here on, in memory or in the storage."""
+        self.is_dirty = True
+        self.changed.add(workflow_id)
+
+    # reading
+
+    def get(self, kind: type[R], id: int) -> R:
+        """Return a record; raises NotFound."""
+        for record in self.records(kind, [Condition("id", "equal", id)]):
+            return record
+        raise NotFound(f"there is no {kind.SINGULAR.replace('_', ' ')} with id {id}", id=id)
+
+    def records(self, kind: type[R], where: Where = (), **page: Any) -> Iterable[R]:
+        """Yield the records that match."""
+        names = [f.name for f in loaded_fields(kind)]
         return read_rows(kind, row_reader(kind), self.storage.rows(kind, names, where, **page))
 
     def rows(self, kind: type[Record], names: Sequence[str], where: Where = (), **page: Any) -> Iterable[Any]:

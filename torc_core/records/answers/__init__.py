@@ -17,6 +17,7 @@ from torc_core.records.answers.claims import (
 from torc_core.records.answers.corrections import CorrectedRequirements, RequirementsChange, RequirementsChanges
 from torc_core.records.answers.creation import CreatedJobs, CreatedWorkflow, JobList, NewWorkflow
 from torc_core.records.answers.events import EventStream, StreamEvent
+from torc_core.records.answers.failures import FailureResolution, Resolution, ResolvedFailures
 from torc_core.records.answers.relations import (
     JobDependency,
     JobFileRelationship,
@@ -26,7 +27,6 @@ from torc_core.records.answers.relations import (
     RunningJob,
 )
 from torc_core.records.answers.runs import (
-from torc_core.records.answers.failures import FailureResolution, Resolution, ResolvedFailures
     BegunRun,
     ChangedInputs,
     Completeness,
@@ -55,9 +55,11 @@ __all__ = [
     "Deleted",
     "DeletedEntities",
     "EventStream",
+    "FailureResolution",
     "FileTimes",
     "FinishedJob",
     "FittingJobs",
+    "HeldJob",
     "Initialized",
     "JobCompletion",
     "JobDependency",
@@ -75,10 +77,11 @@ __all__ = [
     "ReadyRequirements",
     "RequiredFiles",
     "RequirementsChange",
-    "HeldJob",
     "RequirementsChanges",
     "Rerun",
     "ResetJobs",
+    "Resolution",
+    "ResolvedFailures",
     "RunningJob",
     "StartedJob",
     "StatusSummary",
@@ -88,5 +91,3 @@ __all__ = [
     "Uninitialized",
     "Version",
 ]
-    "Resolution",
-    "ResolvedFailures",

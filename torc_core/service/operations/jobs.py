@@ -25,13 +25,13 @@ class JobOperations:
     def batch_complete_jobs(self, id: int, batch: a.Completions) -> a.CompletionAnswers:
         """Say how many jobs ended; each is taken or refused by itself."""
 
-    @operation("POST", "/workflows/{id}/resolve_failures", "jobs")
-    def resolve_failures(self, id: int, choice: a.FailureResolution) -> a.ResolvedFailures:
-        """Decide about jobs that are pending_failed; each is taken or refused by itself."""
-
     @operation("PUT", "/jobs/{id}/manage_status_change/{status}/{run_id}", "jobs")
     def manage_status_change(self, id: int, status: JobStatus, run_id: int) -> Job:
         """Set a status by hand."""
+
+    @operation("POST", "/workflows/{id}/resolve_failures", "jobs")
+    def resolve_failures(self, id: int, choice: a.FailureResolution) -> a.ResolvedFailures:
+        """Decide about jobs that are pending_failed; each is taken or refused by itself."""
 
     @operation("POST", "/jobs/{id}/retry/{run_id}", "jobs")
     def retry_job(self, id: int, run_id: int, max_retries: int) -> Job:
