@@ -14,7 +14,12 @@ from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import bare_fields
 from torc_core.records.resources import Result
 
-reports = TorcGroup("reports", help="Summaries of a workflow and its results.", lazy={"summary": "status:status"})
+reports = TorcGroup(
+    "reports", help="Summaries of a workflow and its results.",
+    lazy={
+        "summary": "status:status", "check-resource-utilization": "resource_reports:check_utilization",
+    },
+)  # fmt: skip
 
 
 @reports.command("results")

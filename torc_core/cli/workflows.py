@@ -37,7 +37,8 @@ workflows = TorcGroup(
         "reinitialize": "beginning:reinitialize", "reset-status": "resetting:reset_workflow",
         "cancel": "lifecycle:cancel", "delete": "lifecycle:delete",
         "execution-plan": "planning_commands:execution_plan", "export": "exporting:export",
-        "import": "importing:import_workflow",
+        "import": "importing:import_workflow", "check-resources": "resource_reports:check_utilization",
+        "correct-resources": "resource_reports:correct_resources",
     },
 )  # fmt: skip
 

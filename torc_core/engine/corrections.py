@@ -130,7 +130,7 @@ def plan_corrections(
 
     ``attempts`` are the latest of those jobs that may be changed, ``jobs`` the ids of all jobs of each requirements
     record. Jobs that lacked something get more; where that is not all jobs of their record they get a record of their
-    own. With ``lower``, what is left of a record gets less when all its jobs have ended well and nobody needed more.
+    own. With ``lower``, jobs that have one record then get less of what none of them needs, when all have ended well.
     """
     factors = multipliers or Multipliers()
     by_record: dict[int, list[Attempt]] = {}
@@ -139,10 +139,18 @@ def plan_corrections(
             by_record.setdefault(attempt.needs.id, []).append(attempt)
     found: list[Adjustment] = []
     for id, ended in by_record.items():
-        judged = [(attempt, diagnose(attempt, oom_code, timeout_code)) for attempt in ended]
+        judged = [(attempt, diagnose(_as_evidence(attempt), oom_code, timeout_code)) for attempt in ended]
         found += _of_record(ended[0].needs, judged, set(jobs.get(id, ())), factors, lower)
     decided = [a._replace(correction=decide(a) or a.correction) for a in found if a.changes]
     return [adjustment for adjustment in decided if adjustment.changes]
+
+
+def _as_evidence(attempt: Attempt) -> Attempt:
+    """Return what an attempt says about its present requirements.
+
+    That it was killed says nothing when it had others: what it used does. So correcting twice is correcting once.
+    """
+    return attempt._replace(return_code=1) if attempt.is_outdated and attempt.return_code else attempt
 
 
 def _of_record(
@@ -160,7 +168,7 @@ def _of_record(
     found = []
     if short:
         correction = _raised(needs, lacking, factors)
-        if lower and not left:
+        if lower and not any(attempt.has_failed for attempt in short):
             correction = _lowered(needs, short, correction, factors)
         found.append(Adjustment(needs, short, correction, in_place=not left))
     if lower and others and left <= {a.job_id for a in others} and not any(a.has_failed for a in others):

@@ -56,6 +56,7 @@ class Attempt(NamedTuple):
     seconds: float
     peak_memory_bytes: int | None = None
     peak_cpu_percent: float | None = None
+    is_outdated: bool = False  # its requirements were other ones when it ran
 
     @property
     def has_failed(self) -> bool:
@@ -81,7 +82,9 @@ class Comparison(NamedTuple):
     @property
     def over_percent(self) -> float:
         """How far the use is above (negative: below) what was asked for."""
-        return (self.used / self.specified - 1) * 100 if self.specified else float("inf") if self.used else 0.0
+        if self.specified:
+            return (self.used - self.specified) / self.specified * 100
+        return float("inf") if self.used else 0.0
 
     @property
     def is_violation(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from torc_core.engine.resource_rules import OOM_CODE, TIMEOUT_CODE, Attempt, Needs
-from torc_core.records.resources import Job, ResourceRequirements, Result, Workflow
+from torc_core.records.resources import Event, Job, ResourceRequirements, Result, Workflow
+from torc_core.service.clock import seconds_of
 from torc_core.status import JobStatus
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def resource_use(
     for result in service.each(Result, workflow_id, **filters):
         if result.job_id in jobs and (result.job_id not in latest or _key(latest[result.job_id]) < _key(result)):
             latest[result.job_id] = result
+    changed = _changes(service, workflow_id)
     attempts = [
-        _attempt(result, jobs[job_id].name, needs[jobs[job_id].resource_requirements_id or 0])
+        _attempt(result, jobs[job_id].name, needs[jobs[job_id].resource_requirements_id or 0], changed)
         for job_id, result in latest.items()
         if result.status in statuses
         and (job_ids is None or job_id in job_ids)
@@ -64,8 +66,21 @@ def _key(result: Result) -> tuple[int, int]:
     return result.run_id, result.attempt_id
 
 
-def _attempt(result: Result, name: str, needs: Needs) -> Attempt:
+def _changes(service: Service, workflow_id: int) -> dict[int, float]:
+    """Return when requirements were last changed, in seconds since 1970, by their ids."""
+    found: dict[int, float] = {}
+    for event in service.each(Event, workflow_id, category="user_action"):
+        if event.data.get("action") == "update_resource_requirements":
+            found[event.data["resource_requirements_id"]] = event.timestamp / 1000
+    return found
+
+
+def _attempt(result: Result, name: str, needs: Needs, changed: dict[int, float]) -> Attempt:
+    try:
+        is_outdated = seconds_of(result.completion_time) < changed.get(needs.id, 0.0)
+    except ValueError:
+        is_outdated = False  # a client's own notation
     return Attempt(
         result.job_id, name, needs, result.status, result.return_code, result.exec_time_minutes * 60,
-        result.peak_memory_bytes, result.peak_cpu_percent,
+        result.peak_memory_bytes, result.peak_cpu_percent, is_outdated,
     )  # fmt: skip

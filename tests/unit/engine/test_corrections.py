@@ -154,15 +154,30 @@ def test_one_record_can_get_more_of_one_thing_and_less_of_another():
     assert found.correction == Correction(2, "4g", "PT12M")
 
 
+def test_what_failed_jobs_used_lowers_nothing():
+    found = only([ended(1, "failed", 137, seconds=60.0, memory=3 * GIB, cpu=10.0)], lower=True)
+    assert found.correction == Correction(2, "4g", "PT1H")
+
+
 def test_those_left_behind_by_jobs_that_lacked_something_are_lowered_in_place():
     attempts = [ended(1, memory=3 * GIB), ended(2, seconds=600.0, memory=MIB, cpu=10.0)]
     raised, lowered = plan_corrections(attempts, {5: [1, 2]}, lower=True)
-    assert (raised.job_ids, raised.in_place, raised.correction.memory) == ([1], False, "4g")
+    # 150 % and 1800 s are less than 2 CPUs and an hour: the record that job 1 gets for itself fits it in all
+    assert (raised.job_ids, raised.in_place, raised.correction) == ([1], False, Correction(2, "4g", "PT36M"))
     assert (lowered.job_ids, lowered.in_place, lowered.correction) == ([2], True, Correction(1, "2m", "PT12M"))
 
 
 def test_a_use_just_below_what_was_asked_for_changes_nothing():
     assert plan_corrections([ended(1, seconds=3599.0, memory=2 * GIB, cpu=199.0)], {5: [1]}, lower=True) == []
+
+
+@pytest.mark.parametrize("code", [137, 152])
+def test_how_a_job_was_killed_under_other_requirements_says_nothing_about_these(code):
+    assert plan_corrections([ended(1, "failed", code, seconds=60.0)._replace(is_outdated=True)], {5: [1]}) == []
+
+
+def test_what_a_job_used_under_other_requirements_counts():
+    assert only([ended(1, "failed", 137, memory=3 * GIB)._replace(is_outdated=True)]).correction.memory == "4g"
 
 
 def test_records_are_judged_apart():
@@ -232,6 +247,9 @@ WRONG_SUMS = {
     "a correction may end where it began": ("if minutes * MINUTE <= above:", "if False:"),
     "all jobs of a record get the new values": ("in_place=not left", "in_place=True"),
     "failed jobs do not stop lowering": ("and not any(a.has_failed for a in others)", ""),
+    "jobs that failed for want of something lower the rest": (
+        "if lower and not any(attempt.has_failed for attempt in short):", "if lower:"
+    ),
     "unfinished jobs do not stop lowering": ("left <= {a.job_id for a in others}", "True"),
     "unknown use counts as none": ("len(values) == len(attempts)", "bool(values)"),
 }  # fmt: skip

@@ -186,5 +186,13 @@ def test_corrections_are_carried_out(ran: Desk) -> None:
     assert names_of_needs(ran) == {"a": "big_corrected", "b": "big", "c": "big", "d": "default"}
 
 
+def test_attempts_that_ran_before_a_correction_are_told_apart(ran: Desk) -> None:
+    ran.service.correct_requirements(ran.workflow_id, change(ran, job_ids=[job_ids(ran)["b"]]))
+    use = resource_use(ran.service, ran.workflow_id)
+    assert {attempt.job_name: attempt.is_outdated for attempt in use.attempts} == {
+        "a": False, "b": True, "c": False, "d": False,
+    }  # fmt: skip
+
+
 def test_nothing_to_correct_asks_nothing_of_the_service() -> None:
     assert apply_adjustments(None, 1, []) == []  # type: ignore[arg-type]
