@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import bottle
@@ -19,6 +20,7 @@ from torc_server.codec import decode, encode
 from torc_server.params import Arguments, read_query
 from torc_server.polls import MAX_SECONDS, WAITS, Waits
 from torc_server.streams import Stream
+from torc_server.throttle import TooManyLogins
 from torc_server.waiting import Poll
 
 LOG = logging.getLogger("torc.server.requests")
@@ -62,7 +64,7 @@ def build_app(
 ) -> bottle.Bottle:
     """Return the whole API over ``service``."""
     app = bottle.Bottle()
-    app.default_error_handler = _error_page
+    app.default_error_handler = partial(_error_page, identify)
     for op in OPERATIONS.values():
         path = PREFIX + op.path.replace("{", "<").replace("}", ">")
         app.route(path, op.method, Endpoint(op, service, identify, observe))
@@ -185,6 +187,8 @@ def _failed(exc: Exception, dialect: Dialect = dialects.UNKNOWN) -> Reply:
     """Return the answer for what went wrong."""
     if isinstance(exc, TorcError):
         headers = _LOGIN if isinstance(exc, Unauthorized) else ()
+        if isinstance(exc, TooManyLogins):
+            headers = (("Retry-After", str(exc.details["retry_after"])),)
         return Reply(exc.code, encode(dialects.error(exc, dialect)), headers)
     if isinstance(exc, RecursionError):
         return Reply(422, replies.error_body("the body is nested too deeply"))
@@ -208,12 +212,21 @@ def refusal(exc: Exception) -> bottle.HTTPResponse:
     return written(reply.status, reply.body, headers=reply.headers)
 
 
-def _error_page(error: bottle.HTTPError) -> bytes:
-    """Return the JSON for what Bottle itself refuses: unknown paths and methods."""
+def _error_page(identify: Identify, error: bottle.HTTPError) -> bytes:
+    """Return the JSON for what Bottle itself refuses, unknown paths and methods, to those who get in at all."""
+    environ = bottle.request.environ
     bottle.response.content_type = replies.JSON
-    bottle.response.set_header(replies.SPAN, replies.span_id(bottle.request.environ.get("HTTP_X_SPAN_ID")))
+    bottle.response.set_header(replies.SPAN, replies.span_id(environ.get("HTTP_X_SPAN_ID")))
     for name, value in replies.COMMON:
         bottle.response.set_header(name, value)
+    try:
+        identify(environ, dialect_of(environ.get("HTTP_USER_AGENT", ""), "HTTP_X_TORC_CLIENT_USER" in environ))
+    except TorcError as exc:
+        reply = _failed(exc)
+        bottle.response.status = reply.status
+        for name, value in reply.headers:
+            bottle.response.set_header(name, value)
+        return reply.body
     if error.status_code == 404:
         return encode(dialects.error(_no_such_path(), dialects.UNKNOWN))
     if error.status_code == 405:

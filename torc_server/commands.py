@@ -17,6 +17,8 @@ from torc_core.cli.output import echo, echo_json, echo_table, write
 from torc_core.errors import NotFound, TorcError, UsageError
 from torc_core.service import server_record
 from torc_core.service.databases import database_of
+from torc_server.guard_commands import cert, guard_from, guard_options, token
+from torc_server.user_commands import user
 
 _EXAMPLES = """
 torc server run                              on this machine, for you
@@ -60,6 +62,7 @@ def server() -> None:
     envvar="TORC_COMPLETION_CHECK_INTERVAL_SECS",
     help="Taken and not needed: jobs become ready at once.",
 )
+@guard_options
 @click.option("--durable", is_flag=True, help="Have every change survive a power cut, at some cost of speed.")
 @click.option("--unprotected", is_flag=True, help="Serve other machines without asking for logins.")
 @click.option("--shutdown-on-stdin-eof", is_flag=True, help="End with standard input, as a program's child does.")
@@ -73,7 +76,7 @@ def run(app: App, **given: Any) -> None:
     """
     from torc_server.daemon import Daemon, detach
     from torc_server.logs import FILE, set_up
-    from torc_server.serve import Guard, Settings, check_exposure, run_server
+    from torc_server.serve import Settings, check_exposure, run_server
 
     folder = given["log_dir"]
     database = given["database"] or app.options.get("db") or default_database()
@@ -81,7 +84,7 @@ def run(app: App, **given: Any) -> None:
         database, given["host"], given["port"], given["threads"], log=str(folder / FILE) if folder else "",
         ends_with_stdin=given["shutdown_on_stdin_eof"], is_unprotected=given["unprotected"], durable=given["durable"],
     )  # fmt: skip
-    guard = Guard()
+    guard = guard_from(app, given, given["threads"])
     check_exposure(settings, guard)
     path = database_of(database).path
     if path is not None:
@@ -203,6 +206,10 @@ def stop(pid: int | None, every: bool) -> None:
             raise TorcError(f"process {left[0].pid} does not end", hint=f"End it at once with: kill -9 {left[0].pid}")
         time.sleep(0.05)
     echo(f"Ended {', '.join(str(record.pid) for record in chosen)}", err=True)
+
+
+for command in (user, token, cert):
+    server.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

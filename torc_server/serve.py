@@ -12,23 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torc_core.errors import Unavailable, UsageError
+from torc_core.errors import TorcError, Unavailable, UsageError
 from torc_core.service import server_record
 from torc_core.service.databases import Database, database_of, opener
 from torc_core.service.processes import start_of, this_machine
 from torc_core.service.server_address import BASE
 from torc_core.service.turn import Caller
 from torc_server.app import build_app
-from torc_server.callers import Identify, trusting
+from torc_server.guards import Guard
 from torc_server.metrics import Metrics
 from torc_server.system import add_gauges, add_system_routes
 from torc_server.web import Limits, WebServer
 
 if TYPE_CHECKING:
     from torc_core.plugins import PluginHost
-    from torc_core.service.access import Access
     from torc_core.service.local import LocalService
 
 LOG = logging.getLogger("torc.server")
@@ -51,15 +50,6 @@ class Settings(NamedTuple):
     limits: Limits = Limits()
 
 
-class Guard(NamedTuple):
-    """Who may do what, and how connections are protected."""
-
-    identify: Identify = trusting
-    access: Access | None = None
-    ssl_adapter: Any = None
-    requires_login: bool = False
-
-
 class Held(NamedTuple):
     """A database that this process owns: its service, how to leave it, and whether it is still ours."""
 
@@ -75,7 +65,7 @@ def run_server(host: PluginHost, settings: Settings, guard: Guard, started: Call
     """
     check_exposure(settings, guard)
     stop = threading.Event()
-    with _ending_signals(stop):
+    with _signals(stop, guard):
         held = hold(host, database_of(settings.database), guard, settings.durable)
         try:
             _serve(held, settings, guard, started, stop)
@@ -86,12 +76,16 @@ def run_server(host: PluginHost, settings: Settings, guard: Guard, started: Call
 
 def check_exposure(settings: Settings, guard: Guard) -> None:
     """Refuse to let everybody on the network do everything; raises UsageError."""
-    if settings.host not in LOOPBACK and not guard.requires_login and not settings.is_unprotected:
+    if settings.host in LOOPBACK:
+        return
+    if not guard.keeps_strangers_out and not settings.is_unprotected:
         raise UsageError(
             f"everybody who reaches {settings.host} could use this server, and have commands run in the name of"
             " whoever runs workflows",
             hint="Ask for logins with --auth-file FILE --require-auth, or accept that with --unprotected.",
         )
+    if guard.ssl_adapter is None and guard.reload is not None:
+        LOG.warning("passwords travel unencrypted; use --tls-cert FILE --tls-key FILE, or a proxy that encrypts")
 
 
 def hold(host: PluginHost, database: Database, guard: Guard, durable: bool) -> Held:
@@ -128,7 +122,8 @@ def _serve(
     held: Held, settings: Settings, guard: Guard, started: Callable[[str, int], None], stop: threading.Event
 ) -> None:
     metrics = Metrics()
-    app = build_app(held.service, guard.identify, metrics.observe)
+    identify = guard.identify(held.service)
+    app = build_app(held.service, identify, metrics.observe)
     _raise_descriptor_limit()
     web = WebServer(
         (settings.host, settings.port), app, held.service.owner, threads=settings.threads, limits=settings.limits,
@@ -142,7 +137,7 @@ def _serve(
             f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another with --port (0: any)."
         ) from exc
     held.service.owner.on_commit = metrics.observe_batch
-    add_system_routes(app, held.service, metrics, guard.identify)
+    add_system_routes(app, held.service, metrics, identify)
     add_gauges(metrics, held.service, web.hub)
     thread = threading.Thread(target=_serve_web, args=(web, stop), name="hub")
     thread.start()
@@ -189,20 +184,37 @@ def _wait_for_stdin(stop: threading.Event) -> None:
 
 
 @contextlib.contextmanager
-def _ending_signals(stop: threading.Event) -> Iterator[None]:
-    """Have SIGTERM and SIGINT end the server in good order; the second one ends it at once."""
+def _signals(stop: threading.Event, guard: Guard) -> Iterator[None]:
+    """Have SIGTERM and SIGINT end the server in good order, the second one at once, and SIGHUP read users again.
+
+    On a terminal SIGHUP says that it is gone, and ends the server, too.
+    """
 
     def end(number: int, frame: object) -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
 
+    def reload(number: int, frame: object) -> None:
+        threading.Thread(target=_reload, args=(guard,), name="reload").start()  # a signal must not wait for locks
+
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, end if os.isatty(0) else reload)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _reload(guard: Guard) -> None:
+    if guard.reload is None:
+        LOG.warning("there is no file of users to read again")
+        return
+    try:
+        LOG.info("read %d users", guard.reload())
+    except TorcError as exc:
+        LOG.error("the users stay as they were: %s", exc)
 
 
 def _raise_descriptor_limit() -> None:

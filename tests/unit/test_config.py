@@ -42,7 +42,10 @@ def test_without_anything_the_published_defaults_hold(place):
         "client.api_url": None, "client.format": "table", "client.log_level": "info", "client.json_lists": "items",
         "client.run.poll_interval": 5.0, "client.run.output_dir": "torc_output", "client.run.max_parallel_jobs": None,
         "client.run.num_cpus": None, "client.run.memory_gb": None, "client.run.num_gpus": None,
-        "client.run.monitor": "auto", "client.run.cgroups": True, "plugins.only": None,
+        "client.run.monitor": "auto", "client.run.cgroups": True, "client.tls.ca_cert": None,
+        "client.tls.insecure": False, "server.auth_file": None, "server.require_auth": False,
+        "server.credential_cache_ttl_secs": 60.0, "server.enforce_access_control": False, "server.admin_users": [],
+        "server.https": False, "server.tls_cert": None, "server.tls_key": None, "plugins.only": None,
         "plugins.disabled": [], "plugins.directory": None, "plugins.trace": False,
     }  # fmt: skip
     assert set(config.sources.values()) == {"default"}
@@ -179,13 +182,23 @@ def test_a_folder_of_plugins_is_taken_from_the_user_and_must_be_absolute(place):
     [
         "[server]\nport = 8080", "[dash]\nhost = 'x'", "[client.slurm]\npoll_interval = 30", "[client.watch]\na = 1",
         "[client.hpc.custom_profiles.x]\nname = 'x'", "[client.run]\nclaim_backoff_max_secs = 300",
-        "client.tls.insecure = true",
+        "[server.logging]\nlog_dir = 'x'",
     ],
 )  # fmt: skip
 def test_tables_of_other_releases_and_programs_do_no_harm(place, text):
     [problem] = place.problems(text)
     assert (problem.severity, problem.code) == ("note", "config-unused")
     place.load()
+
+
+@pytest.mark.parametrize("text", ["client.tls.insecure = true", "client.tls.ca_cert = 'theirs.pem'"])
+def test_a_project_does_not_say_which_servers_are_trusted(place, text):
+    place.local.write_text(text)
+    config = place.load()
+    assert (config["client.tls.insecure"], config["client.tls.ca_cert"]) == (False, None)
+    assert [(problem.severity, problem.code) for problem in config.problems] == [("warning", "config-place")]
+    place.user.write_text(text)
+    assert place.load()[text.partition(" ")[0]] in (True, "theirs.pem")
 
 
 def test_variables_of_other_programs_do_no_harm(place):
@@ -255,6 +268,7 @@ def test_nested_has_only_what_is_set(place):
     assert tree["client"] == {
         "format": "table", "log_level": "info", "json_lists": "items",
         "run": {"poll_interval": 5.0, "output_dir": "torc_output", "monitor": "auto", "cgroups": True},
+        "tls": {"insecure": False},
     }  # fmt: skip
 
 

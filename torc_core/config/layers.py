@@ -130,8 +130,9 @@ def _read_table(config: Config, table: dict[str, Any], file: ConfigFile, path: P
         option = OPTIONS.get(key)
         if option is not None:
             if file.level == "local" and not option.in_project_file:
-                message = f"{key} is not taken from a project's file, because it would run code from there"
-                yield Problem("config-place", message, at, hint="Set it in the user's or the system's file")
+                message = f"{key} is not taken from a project's file, since that may be somebody else's"
+                severity = ERROR if key.startswith("plugins.") else WARNING  # without the others all is safer
+                yield Problem("config-place", message, at, severity, "Set it in the user's or the system's file")
                 continue
             try:
                 config._set(option, check(option, value), file.path)

@@ -43,6 +43,25 @@ OPTIONS: dict[str, Option] = {
         Option("client.run.num_gpus", WHOLE, None, "GPUs that jobs may use; detected when not set", least=0),
         Option("client.run.monitor", TEXT, "auto", "what measures jobs: auto, proc, psutil, or a plugin's"),
         Option("client.run.cgroups", SWITCH, True, "control groups for jobs with limits, where they can be made"),
+        Option(
+            "client.tls.ca_cert", TEXT, None, "certificates (PEM) to trust beside those of the system",
+            "TORC_TLS_CA_CERT", in_project_file=False,
+        ),
+        Option(
+            "client.tls.insecure", SWITCH, False, "talk to servers whoever they are; for trying out only",
+            "TORC_TLS_INSECURE", in_project_file=False,
+        ),
+        Option("server.auth_file", TEXT, None, "users of a server and their bcrypt hashes", "TORC_AUTH_FILE"),
+        Option("server.require_auth", SWITCH, False, "let only those in who log in"),
+        Option(
+            "server.credential_cache_ttl_secs", NUMBER, 60.0, "seconds for which a right password is remembered",
+            "TORC_CREDENTIAL_CACHE_TTL_SECS", least=0,
+        ),
+        Option("server.enforce_access_control", SWITCH, False, "keep workflows to their owners and groups"),
+        Option("server.admin_users", WORDS, [], "administrators of a server", "TORC_ADMIN_USERS"),
+        Option("server.https", SWITCH, False, "encrypt connections"),
+        Option("server.tls_cert", TEXT, None, "certificate of a server, PEM with its chain"),
+        Option("server.tls_key", TEXT, None, "key of that certificate"),
         Option("plugins.only", WORDS, None, "load only these plugins, besides the built-in ones", "TORC_PLUGINS"),
         Option("plugins.disabled", WORDS, [], "plugins or distributions to leave out", "TORC_PLUGINS_DISABLED"),
         Option(
@@ -54,12 +73,14 @@ OPTIONS: dict[str, Option] = {
 }  # fmt: skip
 """All options by key."""
 
-SECTIONS = ("client", "plugins")
+SECTIONS = ("client", "plugins", "server")
 """First words of the keys, and of environment variables after ``TORC_``."""
 
 NOT_READ = (
-    "client.hpc", "client.offline", "client.run.claim_backoff_max_secs", "client.slurm", "client.tls", "client.watch",
-    "dash", "server",
+    "client.hpc", "client.offline", "client.run.claim_backoff_max_secs", "client.slurm", "client.watch", "dash",
+    "server.completion_check_interval_secs", "server.database", "server.disable_admin_sql",
+    "server.disable_admin_sql_writes", "server.host", "server.log_level", "server.logging", "server.port",
+    "server.threads", "server.url",
 )  # fmt: skip
 """Keys that configuration files of other releases and programs have; nothing reads them here, and they do no harm."""
 
