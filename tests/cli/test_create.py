@@ -82,13 +82,14 @@ def test_monitoring_can_be_switched_off(torc):
 
 def test_a_stored_workflow_gives_the_plan_that_it_was_made_of(torc):
     from torc_core.cli.app import App
-    from torc_core.cli.opening import open_service
+    from torc_core.service.databases import database_of, open_database
     from torc_core.service.stored_plan import plan_of
     from torc_core.spec.write import spec_data
 
     torc("create", torc.write("s.yaml", SLURM), "--skip-checks")
     torc("spec", "expand", "s.yaml", "--to", "json", "-o", "expanded.json")
-    service = open_service(App().host, torc.path / "torc_output/torc.db", "ada", create=False)
+    database = database_of(str(torc.path / "torc_output/torc.db"))
+    service = open_database(App().host, database, "ada", create=False)
     try:
         stored = spec_data(plan_of(service, 1))
     finally:

@@ -82,7 +82,7 @@ def running(app: App, workflow_id: int | None) -> None:
         "Job ID": "job_id", "Name": "job_name", "Runner": "compute_node_name", "Slurm Job": "scheduler_job_id",
         "Since": "start_time",
     }  # fmt: skip
-    echo_records(app, app.service().list_running_jobs(pick(app, workflow_id)), columns, "running_jobs")
+    echo_records(app, app.service().get_running_jobs(pick(app, workflow_id)), columns, "running_jobs")
 
 
 @jobs.command("create-from-file")

@@ -14,6 +14,7 @@ from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import bare_fields, cut, echo_record, echo_records, short_json, without_fraction
 from torc_core.errors import TorcError, UsageError
+from torc_core.records.answers import Archiving
 from torc_core.records.record import Page
 from torc_core.records.resources import Workflow, WorkflowAction
 
@@ -142,7 +143,7 @@ def archive(app: App, is_archived: bool, workflow_ids: tuple[int, ...]) -> int:
     errors: list[str] = []
     for id in workflow_ids or (pick(app, None),):
         try:
-            app.service().archive_workflow(id, is_archived)
+            app.service().archive_workflow(id, Archiving(is_archived=is_archived))
             updated.append(id)
         except TorcError as exc:
             errors.append(str(exc))

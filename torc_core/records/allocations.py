@@ -17,8 +17,8 @@ class ScheduledComputeNode(
     WorkflowPart,
     plural="scheduled_compute_nodes",
     filters=(
-        Filter("scheduler_id", str, "equal", "scheduler_id"),
-        Filter("scheduler_config_id", str, "equal", "scheduler_config_id"),
+        Filter("scheduler_id", str, "number", "scheduler_id"),
+        Filter("scheduler_config_id", str, "number", "scheduler_config_id"),
     ),
     wire="ScheduledComputeNodesModel",
 ):

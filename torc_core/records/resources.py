@@ -50,6 +50,7 @@ class File(
     filters=(
         Filter("produced_by_job_id", int, "listed_by", "jobs.output_file_ids"),
         Filter("is_output", bool, "listed", "jobs.output_file_ids"),
+        Filter("path_contains", str, "contains", "path"),
     ),
     unique=("workflow_id", "name"),
 ):
@@ -70,11 +71,11 @@ class UserData(
         Filter("consumer_job_id", int, "listed_by", "jobs.input_user_data_ids"),
         Filter("producer_job_id", int, "listed_by", "jobs.output_user_data_ids"),
     ),
-    unique=("workflow_id", "name"),
+    indexes=("workflow_id, name",),
 ):
     """JSON that jobs hand to each other."""
 
-    name: str = field("unique in its workflow")
+    name: str = field("unique in its workflow, unless a client of another make repeated it")
     data: Json = field("any JSON; null means that there is none yet", default=None, cleared_by_null=False)
     is_ephemeral: bool = field("forgotten at the next run", default=False, filter=True)
 
@@ -100,11 +101,11 @@ class ResourceRequirements(
 
 
 class FailureHandler(
-    WorkflowPart, plural="failure_handlers", verbs="create get find delete", unique=("workflow_id", "name")
+    WorkflowPart, plural="failure_handlers", verbs="create get find delete", indexes=("workflow_id, name",)
 ):
     """What to do when a job fails."""
 
-    name: str = field("unique in its workflow")
+    name: str = field("unique in its workflow, unless a client of another make repeated it")
     rules: Json = field("a list of rules, first match wins", default=None)
 
 
@@ -133,13 +134,16 @@ class Job(
         Filter("upstream_job_id", int, "downstream", ""),
         Filter("active_compute_node_id", int, "equal", "compute_node_id"),
         Filter("include_relationships", bool, "with", default=False),
+        Filter("origin_is_set", bool, "set", "origin"),
+        Filter("name", str, "contains", "name"),
+        Filter("command", str, "contains", "command"),
+        Filter("labels", list[str], "claimable", "labels"),
     ),
-    unique=("workflow_id", "name"),
-    indexes=("workflow_id, status",),
+    indexes=("workflow_id, status", "workflow_id, name"),
 ):
     """One command, with what it needs and what it waits for."""
 
-    name: str = field("unique in its workflow", filter=True)
+    name: str = field("unique in its workflow, unless a client of another make repeated it")
     command: str = field("run by bash")
     invocation_script: str | None = field("put before the command", default=None)
     status: JobStatus = field(default=JobStatus.UNINITIALIZED, filter=True)
@@ -206,10 +210,17 @@ class Event(
     """Something that happened; kept."""
 
     timestamp: int = field("ms since 1970, the service's clock", default=0, read_only=True)
-    data: Json = field()
+    data: Json = field("any JSON, null too", default=None)
 
 
-class ComputeNode(WorkflowPart, plural="compute_nodes"):
+class ComputeNode(
+    WorkflowPart,
+    plural="compute_nodes",
+    filters=(
+        Filter("hostname_contains", str, "contains", "hostname"),
+        Filter("scheduled_compute_node_id", int, "inside", "scheduler.scheduler_id"),
+    ),
+):
     """One runner process on one machine."""
 
     hostname: str = field(filter=True)

@@ -16,6 +16,7 @@ from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service import irregular  # noqa: F401  (bends what is derived from records)
 from torc_core.service.operations.access import AccessOperations
 from torc_core.service.operations.actions import ActionOperations
+from torc_core.service.operations.bulk import BulkOperations
 from torc_core.service.operations.claims import ClaimOperations
 from torc_core.service.operations.events import EventOperations
 from torc_core.service.operations.jobs import JobOperations
@@ -34,6 +35,7 @@ class Service(
     RunOperations,
     ClaimOperations,
     JobOperations,
+    BulkOperations,
     RelationOperations,
     EventOperations,
     ActionOperations,

@@ -21,7 +21,7 @@ from torc_core.records.resources import (
     WorkflowAction,
 )
 from torc_core.records.values import Field, raise_problems, reader
-from torc_core.service import rules, verbs
+from torc_core.service import names, rules, verbs
 from torc_core.service.api import Service
 from torc_core.service.history import mark_latest, note_inputs, statuses, take_over
 from torc_core.service.references import IN_JSON, check_references
@@ -131,6 +131,7 @@ def _insert(
         record.id = id
         finish(record)
         records.append(record)
+    names.refuse_twice(kind, [str(vars(record).get("name")) for record in records])
     if kind is Result:
         mark_latest(records, items)
     fields = list(kind.FIELDS.values())
@@ -198,12 +199,13 @@ def _insert_jobs(turn: Turn, workflow_id: int, columns: dict[str, Any], places: 
             raise Invalid(f"jobs: {name!r} is not a field that new jobs have", field="jobs")
         if len(column) != count:
             raise Invalid(f"jobs: {name!r} must be a list of {count} values, like the others", field="jobs")
+    names.refuse_twice(Job, columns.get("name") or ())
     default_id = default_needs(turn, workflow_id)
     first = places.first[Job.PLURAL]
-    names: list[str] = ["id", "workflow_id"]
+    listed: list[str] = ["id", "workflow_id"]
     values: list[Iterable[Any]] = [range(first, first + count), repeat(workflow_id)]
     for name, f in fields.items():
-        if name in names:
+        if name in listed:
             continue
         if name in columns:
             column = _stored_column(f, columns[name], places, default_id)
@@ -215,9 +217,9 @@ def _insert_jobs(turn: Turn, workflow_id: int, columns: dict[str, Any], places: 
             continue
         else:
             raise Invalid(f"jobs: {name!r} is missing", field="jobs")
-        names.append(name)
+        listed.append(name)
         values.append(column)
-    turn.storage.insert(Job, names, zip(*values, strict=False))
+    turn.storage.insert(Job, listed, zip(*values, strict=False))
 
 
 def _is_given(f: Field, as_is: bool) -> bool:

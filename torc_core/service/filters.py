@@ -10,11 +10,12 @@ from torc_core.contracts.storage import WORDS, Condition
 from torc_core.errors import Invalid
 from torc_core.records.access import AccessGroup, WorkflowAccessGroup
 from torc_core.records.record import RECORDS, Filter, Record, stored
-from torc_core.records.resources import ResourceRequirements
+from torc_core.records.resources import Job, ResourceRequirements
 from torc_core.service.references import workflow_of_job
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.units import parse_duration
 
+_DIGITS = 19  # numbers of 64 bits have no more
 Resolver = Callable[[Turn, Filter, Any, list[Condition]], list[Condition]]
 
 
@@ -103,7 +104,31 @@ def _open_to(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> l
     return with_ids(sorted(id for (id,) in links))
 
 
+def _number(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> list[Condition]:
+    """The whole number that a text says; any other text is nobody's."""
+    text = str(value)
+    number = int(text) if text.isascii() and text.removeprefix("-").isdecimal() and len(text) < _DIGITS else None
+    return with_ids([]) if number is None else [Condition(asked.field, "equal", number)]
+
+
+def _set(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> list[Condition]:
+    """Whether a field holds anything."""
+    if not value:
+        return [Condition(asked.field, "equal", None)]
+    return with_ids([id for id, found in turn.rows(Job, ("id", asked.field), where) if found is not None])
+
+
+def _claimable(turn: Turn, asked: Filter, value: Any, where: list[Condition]) -> list[Condition]:
+    """What a runner with these labels could take: without any, jobs that ask for none."""
+    offered = set(value)
+    if not offered:
+        return [Condition(asked.field, "equal", None)]
+    rows = turn.rows(Job, ("id", asked.field), where)
+    return with_ids([id for id, labels in rows if labels is not None and offered.issuperset(json.loads(labels))])
+
+
 _RESOLVERS: dict[str, Resolver] = {
+    "number": _number, "set": _set, "claimable": _claimable,
     "listed_by": _listed_by, "named_by": _named_by, "listed": _listed, "seconds": _seconds, "unless": _unless,
     "downstream": _downstream, "open_to": _open_to,
 }  # fmt: skip

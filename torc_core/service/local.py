@@ -16,6 +16,8 @@ from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
 from torc_core.service import (  # noqa: F401  (they register)
     action_operations,
+    beside,
+    bulk,
     claims,
     completion,
     correcting,

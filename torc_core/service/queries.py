@@ -18,7 +18,7 @@ from torc_core.service.processes import is_dead
 from torc_core.service.registry import handles
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
-from torc_core.status import BY_NUMBER, COMPLETED, DISABLED, READY, RUNNING, UNINITIALIZED
+from torc_core.status import BY_NUMBER, COMPLETED, DISABLED, READY, UNINITIALIZED
 from torc_core.units import format_duration
 
 V = TypeVar("V", bound=Value)
@@ -46,8 +46,9 @@ def names_of(turn: Turn, kind: type[Record], ids: Sequence[int]) -> list[str]:
 def _page(
     kind: type[V], rows: Sequence[dict[str, Any]], offset: int, limit: int, sort: str | None, down: bool
 ) -> Page[V]:
+    limit = min(limit, MAX_LIMIT)  # a larger one is no error here, as on the published wire
     check_page(offset, limit)
-    if sort is not None:
+    if sort:
         if sort not in kind.FIELDS:
             raise Invalid(f"cannot sort by {sort!r}; fields: {', '.join(kind.FIELDS)}", field="sort_by")
         rows = sorted(rows, key=lambda row: (row.get(sort) is not None, row.get(sort)), reverse=down)
@@ -137,26 +138,6 @@ def list_job_ids(turn: Turn, id: int) -> a.JobIds:
     return a.JobIds(job_ids=ids, count=len(ids))
 
 
-@handles(Service.list_running_jobs)
-def list_running_jobs(turn: Turn, id: int, offset: int = 0, limit: int = MAX_LIMIT) -> Page[a.RunningJob]:
-    """List what runs now."""
-    turn.state(id)
-    check_page(offset, limit)
-    where = of_workflow(id, Condition("status", "equal", RUNNING))
-    hosts = {
-        row[0]: row[1:] for row in turn.rows(ComputeNode, ("id", "hostname", "compute_node_type"), of_workflow(id))
-    }
-    items = []
-    for job_id, name, node, start in turn.rows(
-        Job, ("id", "name", "compute_node_id", "start_time"), where, offset=offset, limit=limit
-    ):
-        host, kind = hosts.get(node, (None, None))
-        items.append(
-            a.RunningJob(job_id=job_id, job_name=name, compute_node_name=host, scheduler_type=kind, start_time=start)
-        )
-    return Page(items, turn.storage.count(Job, where), offset, limit)
-
-
 # dependencies
 
 
@@ -211,6 +192,8 @@ def _relationships(
     producers, consumers = _by_thing(use.outputs), _by_thing(use.inputs)
     rows = []
     for thing in things:
+        if thing[0] not in producers and thing[0] not in consumers:
+            continue
         for producer in producers.get(thing[0], [None]):
             for consumer in consumers.get(thing[0], [None]):
                 rows.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -40,6 +40,20 @@ def check_references(turn: Turn, kind: type[Record], workflow_id: int, values: d
         id = config.get(member) if isinstance(config, dict) else None
         if isinstance(id, int):
             _refuse_foreign(turn, workflow_id, f"{name}.{member}", target, id)
+
+
+def check_all_references(turn: Turn, kind: type[Record], workflow_id: int, records: Sequence[Record]) -> None:
+    """Refuse ids that do not exist or belong to another workflow in any of many records; each is looked for once."""
+    for f in kind.FIELDS.values():
+        if f.name != "workflow_id" and (f.links or f.refers):
+            values = [value for record in records if (value := getattr(record, f.name)) is not None]
+            ids = {id for value in values for id in value} if f.links else set(values)
+            target = f.links or f.refers
+            _refuse(workflow_id, f.name, target, ids - owned(turn, RECORDS[target], workflow_id, ids) if ids else set())
+    loose = {f.name for f in kind.FIELDS.values() if f.mentions} | {name for name, _, _ in IN_JSON.get(kind, ())}
+    for name in loose:
+        for value in {repr(v): v for record in records if (v := getattr(record, name)) is not None}.values():
+            check_references(turn, kind, workflow_id, {name: value})
 
 
 def check_node(turn: Turn, state: WorkflowState, id: int) -> None:

@@ -47,6 +47,7 @@ DECLARED: dict[str, Rule] = {
     "get_workflow_status": _WORK,
     "cancel_workflow": _USE,
     "archive_workflow": _USE,
+    "update_workflow_status": _USE,
     "is_workflow_complete": _WORK,
     "is_workflow_uninitialized": _WORK,
     "wait_for_change": _WORK,
@@ -73,6 +74,10 @@ DECLARED: dict[str, Rule] = {
     "get_ready_job_requirements": _WORK,
     # jobs
     "create_jobs": _USE,
+    "create_files": _USE,
+    "create_user_data_list": _USE,
+    "create_remote_workers": _USE,
+    "delete_remote_worker": _USE,
     "start_job": _WORK,
     "complete_job": _WORK,
     "batch_complete_jobs": _WORK,
@@ -82,7 +87,8 @@ DECLARED: dict[str, Rule] = {
     "spawn_jobs": _WORK,
     # relations
     "list_job_ids": _WORK,
-    "list_running_jobs": _WORK,
+    "get_running_jobs": _WORK,
+    "get_slurm_job_correlations": _WORK,
     "list_job_dependencies": _WORK,
     "list_job_file_relationships": _WORK,
     "list_job_user_data_relationships": _WORK,

@@ -19,6 +19,7 @@ from torc_core.records.resources import (
     File,
     Job,
     ResourceRequirements,
+    Result,
     UserData,
     Workflow,
     WorkflowAction,
@@ -40,7 +41,11 @@ LINKED = {
     Job: ("depends_on_job_ids",),
 }
 """Kinds that jobs list, with the fields that list them."""
-_DEFINING = {*LINKED[File], *LINKED[UserData], *LINKED[Job]}
+_LINKS = {*LINKED[File], *LINKED[UserData], *LINKED[Job]}
+_DEFINING = {"name", "command", "env"}
+"""What else a job is. On the published wire that stays so from an initialization to the next reset; our own clients may
+change it in between, and a new run finds what has changed.
+"""
 
 
 def check_env(env: dict[str, str] | None) -> None:
@@ -98,7 +103,7 @@ def _new_job(turn: Turn, job: Job) -> None:
     job.labels = clean_labels(job.labels)
     if job.resource_requirements_id is None:
         job.resource_requirements_id = default_needs(turn, job.workflow_id)
-    for name in _DEFINING:
+    for name in _LINKS:
         if not getattr(job, name):
             setattr(job, name, None)
     turn.forget(job.workflow_id)
@@ -108,10 +113,26 @@ def _new_event(turn: Turn, event: Event) -> None:
     event.timestamp = turn.now
 
 
+def _new_needs(turn: Turn, needs: ResourceRequirements) -> None:
+    check_needs(needs)
+    if needs.name == DEFAULT_NEEDS and not turn.caller.is_ours:
+        raise Invalid(
+            f"the name {DEFAULT_NEEDS!r} is that of the requirements which every workflow has", field="name",
+            value=needs.name, hint="Change those, or choose another name.",
+        )  # fmt: skip
+
+
+def _new_result(turn: Turn, result: Result) -> None:
+    """A new result is its job's latest."""
+    turn.set(Result, {"is_latest": False}, [Condition("job_id", "equal", result.job_id)])
+    result.is_latest = True
+
+
 BEFORE_CREATE: dict[type[Record], Rule] = {
     Workflow: _new_workflow,
     Job: _new_job,
-    ResourceRequirements: lambda turn, record: check_needs(record),
+    ResourceRequirements: _new_needs,
+    Result: _new_result,
     Event: _new_event,
     WorkflowAction: lambda turn, record: action_rules.prepare(record),
     FailureHandler: lambda turn, record: check_handler(record),
@@ -212,13 +233,14 @@ def _change_job(turn: Turn, job: Job, changes: dict[str, Any]) -> None:
             hint="Only an uninitialized job can be disabled; the rest happens by starting, completing and resetting.",
             field="status",
         )
-    changed = [name for name in _DEFINING & changes.keys() if (changes[name] or None) != (getattr(job, name) or None)]
+    fixed = _LINKS if turn.caller.is_ours else _LINKS | _DEFINING
+    changed = [name for name in fixed & changes.keys() if (changes[name] or None) != (getattr(job, name) or None)]
     if changed and not is_new:
         raise Invalid(
             f"job {job.id} is {job.status}; {', '.join(sorted(changed))} can be changed only before it is initialized",
             hint="Reset it first: torc jobs reset-status", field=changed[0],
         )  # fmt: skip
-    for name in _DEFINING & changes.keys():
+    for name in _LINKS & changes.keys():
         changes[name] = changes[name] or None
 
 
@@ -257,6 +279,8 @@ def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[in
                 f"job {active[0]} is running or about to; it cannot be deleted", hint="Cancel the workflow first."
             )
         action_rules.take_out_jobs(turn, workflow_id, set(ids))
+    if kind is ResourceRequirements:
+        _refuse_used(turn, workflow_id, ids)
     if kind is ComputeNode:
         actions.forsake(turn, turn.state(workflow_id), ids)
         turn.end_leases(ids)
@@ -264,6 +288,17 @@ def before_delete(turn: Turn, kind: type[Record], workflow_id: int, ids: list[in
         _take_out(turn, workflow_id, column, set(ids))
     if kind in (Job, File, UserData, ResourceRequirements, FailureHandler):
         turn.forget(workflow_id)
+
+
+def _refuse_used(turn: Turn, workflow_id: int, ids: list[int]) -> None:
+    """Refuse to delete requirements that jobs have."""
+    where = of_workflow(workflow_id, Condition("resource_requirements_id", "one_of", ids))
+    users = turn.storage.count(Job, where)
+    if users:
+        raise Invalid(
+            f"{users} jobs of workflow {workflow_id} have these requirements",
+            hint="Give them others first: torc jobs update ID --resource-requirements-id ID",
+        )
 
 
 def _take_out(turn: Turn, workflow_id: int, column: str, ids: set[int]) -> None:

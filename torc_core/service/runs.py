@@ -10,7 +10,16 @@ from torc_core.engine import order, transitions
 from torc_core.engine.changes import Changes
 from torc_core.errors import Conflict, Invalid
 from torc_core.records.allocations import ScheduledComputeNode
-from torc_core.records.answers import BegunRun, ChangedInputs, FileTimes, Initialized, JobReset, JobsReset, ResetJobs
+from torc_core.records.answers import (
+    Archiving,
+    BegunRun,
+    ChangedInputs,
+    FileTimes,
+    Initialized,
+    JobReset,
+    JobsReset,
+    ResetJobs,
+)
 from torc_core.records.resources import File, Job, Result, UserData, Workflow
 from torc_core.service import actions, queries, telling
 from torc_core.service.api import Service
@@ -105,7 +114,7 @@ def reset_workflow_status(turn: Turn, id: int, force: bool = False) -> Workflow:
     if not force:
         refuse_active(state, "reset")
         _refuse_allocated(turn, id)
-    raise_run(turn, state)
+    raise_run(turn, state, by=0 if turn.caller.raises_run else 1)
     turn.event(
         id, category="user_action", action="reset_workflow_status", user=turn.caller.user, workflow_id=id, force=force
     )
@@ -124,10 +133,10 @@ def _refuse_allocated(turn: Turn, workflow_id: int) -> None:
         )
 
 
-def raise_run(turn: Turn, state: WorkflowState) -> None:
-    """Begin the next run id, neither canceled nor archived."""
+def raise_run(turn: Turn, state: WorkflowState, by: int = 1) -> None:
+    """Begin the next run id, neither canceled nor archived; clients that raise it themselves do so ``by`` 0."""
     turn.touch(state.id)
-    state.run_id += 1
+    state.run_id += by
     state.has_results = False
     state.is_archived = False
     state.graph.canceled = False
@@ -154,9 +163,9 @@ def cancel_workflow(turn: Turn, id: int) -> Workflow:
 
 
 @handles(Service.archive_workflow)
-def archive_workflow(turn: Turn, id: int, is_archived: bool = True) -> Workflow:
+def archive_workflow(turn: Turn, id: int, request: Archiving) -> Workflow:
     """Hide or show."""
-    state = turn.state(id)
+    state, is_archived = turn.state(id), request.is_archived
     turn.touch(id)
     state.is_archived = is_archived
     turn.set(Workflow, {"is_archived": is_archived}, [Condition("id", "equal", id)])

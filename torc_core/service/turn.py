@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 
 
+_BEFORE_STRICT = ("0.12", "0.22")
+_STRICT = ("0.35", "1.0")
+"""Releases that clients of the published wire were made for; another word stands for those that are not known."""
+
+
 class Caller(NamedTuple):
     """Who asks: the user's name, and the API release the caller was made for.
 
@@ -34,6 +39,21 @@ class Caller(NamedTuple):
     is_login: bool = False
     token_id: int = 0
     workflow_id: int = 0
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our own client asks, or a program on this machine."""
+        return not self.release
+
+    @property
+    def is_strict_about_bulk(self) -> bool:
+        """Whether its clients expect that lists of new records are not empty and have no name twice."""
+        return self.release in _STRICT
+
+    @property
+    def raises_run(self) -> bool:
+        """Whether its clients raise the run id of a workflow by themselves."""
+        return self.release in _BEFORE_STRICT
 
 
 _GRANTING = frozenset({AccessGroup, UserGroupMembership, WorkflowAccessGroup, WorkerToken})

@@ -8,15 +8,14 @@ from typing import Any, TypeVar
 from torc_core.contracts.storage import Condition
 from torc_core.engine import transitions
 from torc_core.errors import Invalid
-from torc_core.records.answers import CreatedJobs, Deleted, JobList
+from torc_core.records.answers import Deleted
 from torc_core.records.record import MAX_LIMIT, Page, Record, WorkflowPart, loaded_fields, row_reader
 from torc_core.records.resources import Workflow
-from torc_core.service import rules
-from torc_core.service.api import Service, verb_of
+from torc_core.service import names, rules
+from torc_core.service.api import verb_of
 from torc_core.service.filters import conditions, sort_field
 from torc_core.service.queries import check_page
 from torc_core.service.references import check_references
-from torc_core.service.registry import handles
 from torc_core.service.saving import save_statuses
 from torc_core.service.turn import Turn, of_workflow, read_rows, workflow_of
 
@@ -32,6 +31,7 @@ def create(turn: Turn, record: R, **extra: Any) -> R:
     if workflow_id is not None:
         turn.get(Workflow, workflow_id)
         check_references(turn, kind, workflow_id, vars(record))
+    names.check_new(turn, record)
     rule = rules.BEFORE_CREATE.get(kind)
     if rule is not None:
         rule(turn, record)
@@ -42,16 +42,6 @@ def create(turn: Turn, record: R, **extra: Any) -> R:
     elif extra:
         raise Invalid(f"a {kind.SINGULAR} takes no {', '.join(sorted(extra))}", field=min(extra))
     return record
-
-
-@handles(Service.create_jobs)
-def create_jobs(turn: Turn, new: JobList) -> CreatedJobs:
-    """Store many jobs of one workflow."""
-    if len({job.workflow_id for job in new.jobs}) > 1:
-        raise Invalid("all jobs must belong to one workflow", field="jobs")
-    if len(new.jobs) > MAX_LIMIT:
-        raise Invalid(f"at most {MAX_LIMIT} jobs at once", field="jobs")
-    return CreatedJobs(jobs=[create(turn, job) for job in new.jobs])
 
 
 def find(
@@ -73,10 +63,10 @@ def find(
         turn.get(Workflow, workflow_id)
     where, with_links = conditions(turn, kind, workflow_id, filters)
     where += within
-    names = [f.name for f in loaded_fields(kind, with_links)]
+    columns = [f.name for f in loaded_fields(kind, with_links)]
     read = row_reader(kind, with_links)
     rows = turn.rows(
-        kind, names, where, order=sort_field(kind, sort_by), reverse=reverse_sort, offset=offset, limit=limit
+        kind, columns, where, order=sort_field(kind, sort_by), reverse=reverse_sort, offset=offset, limit=limit
     )
     items = list(read_rows(kind, read, rows))
     is_all = not offset and len(items) < limit
@@ -98,6 +88,7 @@ def update(turn: Turn, kind: type[R], id: int, changes: dict[str, Any]) -> R:
     fixed = {"id", "workflow_id", *(n for n, f in fields.items() if f.read_only)}
     kept = {n: v for n, v in changes.items() if n not in fixed}
     rules.before_update(turn, old, kept)
+    names.check_changed(turn, old, kept.get("name"))
     if kept:
         workflow_id = workflow_of(old)
         if workflow_id is not None:

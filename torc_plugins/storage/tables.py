@@ -1,8 +1,9 @@
 """The tables of a SQL database, as they follow from the declared records, and what an older database lacks of them.
 
-What a database has is compared with the declared records: missing tables, columns and indexes are added. Everything
-else (renaming, dropping, changing what a column means) is a function in ``MIGRATIONS``. Tables of kinds that are not
-declared now (a plugin that is not installed here) are left alone.
+What a database has is compared with the declared records: missing tables, columns and indexes are added, indexes of
+ours that are declared no more are dropped. Everything else (renaming, dropping, changing what a column means) is a
+function in ``MIGRATIONS``. Tables of kinds that are not declared now (a plugin that is not installed here) are left
+alone.
 """
 
 # ruff: noqa: S608  (names come from the declared records)
@@ -13,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 from torc_core.contracts.storage import StorageError
-from torc_core.records.record import Record, stored, stored_type
+from torc_core.records.record import RECORDS, Record, stored, stored_type
 from torc_core.records.values import REQUIRED, Field
 from torc_plugins.storage.dialect import Dialect
 from torc_plugins.storage.order import parents_first
@@ -75,6 +76,9 @@ def additions(
             yield _table_sql(dialect, kind), ()
         declared_indexes |= _index_sql(dialect, kind)
     yield from ((sql, ()) for name, sql in declared_indexes.items() if name not in indexes)
+    for name in indexes:
+        if name not in declared_indexes and any(name.startswith((f"{p}_by_", f"{p}_unique_")) for p in RECORDS):
+            yield f'DROP INDEX "{name}"', ()  # declared by an older version
 
 
 def _missing_columns(

@@ -26,7 +26,7 @@ INSERT INTO workflows VALUES (3, 'old', 'ann');
 INSERT INTO jobs VALUES (7, 3, 'a', 'true', 5), (8, 3, 'b', 'false', 6);
 DELETE FROM jobs WHERE id = 8;
 CREATE UNIQUE INDEX jobs_unique_workflow_id_name ON jobs(workflow_id, name);
-CREATE INDEX jobs_of_mine ON jobs(command);
+CREATE INDEX jobs_of_mine ON jobs(status);
 """
 """A file of a version that had no failure handlers, no priorities and no attempts, and another index of jobs."""
 

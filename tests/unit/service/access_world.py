@@ -164,6 +164,8 @@ def arguments_of(op: Operation, ids: dict[str, int], word: str = "new") -> dict[
             arguments[parameter.name] = value_of(parameter.name, parameter.type, ids, word)
     if "user_name" in arguments:
         arguments["user_name"] = "bob"
+    if "worker" in arguments:
+        arguments["worker"] = "plain-worker"
     return arguments
 
 

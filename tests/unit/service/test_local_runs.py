@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.errors import Conflict, Invalid, NotFound
-from torc_core.records.answers import JobReset
+from torc_core.records.answers import Archiving, JobReset
 from torc_core.records.resources import ComputeNode, Event, File, Job, Result, UserData, Workflow
 from torc_core.status import JobStatus
 
@@ -269,7 +269,7 @@ def test_the_summary_counts_and_adds_up(desk: Desk) -> None:
 
 def test_archived_workflows_begin_no_runs(desk: Desk) -> None:
     desk.jobs(())
-    desk.service.archive_workflow(desk.workflow_id)
+    desk.service.archive_workflow(desk.workflow_id, Archiving(is_archived=True))
     with pytest.raises(Invalid, match="archived"):
         desk.begin()
     assert desk.service.find(Workflow, is_archived=False).total_count == 0
@@ -280,7 +280,7 @@ def test_running_jobs_are_listed_with_their_runner(desk: Desk) -> None:
     desk.begin()
     (job,) = desk.tick(limit=1).jobs
     desk.started(job.id)
-    (running,) = desk.service.list_running_jobs(desk.workflow_id).items
+    (running,) = desk.service.get_running_jobs(desk.workflow_id).items
     assert (running.job_name, running.compute_node_name, running.start_time) == ("a", "h", MOMENT)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.service.conftest import Desk, end
 from torc_core.errors import Conflict, Invalid
 from torc_core.records.allocations import ScheduledComputeNode
-from torc_core.records.answers import BegunRun, FileTimes, JobReset
+from torc_core.records.answers import Archiving, BegunRun, FileTimes, JobReset
 from torc_core.records.resources import File, Job, Result, UserData, Workflow
 from torc_core.service.digests import differences
 from torc_core.status import JobStatus
@@ -352,7 +352,7 @@ def test_a_reset_of_the_workflow_is_refused_while_allocations_are_under_way(desk
 
 def test_an_archived_workflow_is_not_reset_even_by_force_and_not_begun(desk: Desk) -> None:
     desk.jobs(())
-    desk.service.archive_workflow(desk.workflow_id)
+    desk.service.archive_workflow(desk.workflow_id, Archiving(is_archived=True))
     for call in (
         lambda: desk.service.reset_workflow_status(desk.workflow_id, force=True),
         lambda: desk.service.reset_job_status(desk.workflow_id),
@@ -366,6 +366,6 @@ def test_an_archived_workflow_is_not_reset_even_by_force_and_not_begun(desk: Des
 
 def test_the_published_initialization_works_on_an_archived_workflow_as_do_claims(desk: Desk) -> None:
     desk.jobs(())
-    desk.service.archive_workflow(desk.workflow_id)
+    desk.service.archive_workflow(desk.workflow_id, Archiving(is_archived=True))
     desk.service.initialize_jobs(desk.workflow_id)
     assert len(desk.service.claim_next_jobs(desk.workflow_id).jobs or ()) == 1

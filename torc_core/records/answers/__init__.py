@@ -15,7 +15,16 @@ from torc_core.records.answers.claims import (
     TickAnswer,
 )
 from torc_core.records.answers.corrections import CorrectedRequirements, RequirementsChange, RequirementsChanges
-from torc_core.records.answers.creation import CreatedJobs, CreatedWorkflow, JobList, NewWorkflow
+from torc_core.records.answers.creation import (
+    CreatedFiles,
+    CreatedJobs,
+    CreatedUserData,
+    CreatedWorkflow,
+    FileList,
+    JobList,
+    NewWorkflow,
+    UserDataList,
+)
 from torc_core.records.answers.events import EventStream, StreamEvent
 from torc_core.records.answers.failures import FailureResolution, Resolution, ResolvedFailures
 from torc_core.records.answers.relations import (
@@ -25,8 +34,10 @@ from torc_core.records.answers.relations import (
     MissingUserData,
     RequiredFiles,
     RunningJob,
+    SlurmCorrelation,
 )
 from torc_core.records.answers.runs import (
+    Archiving,
     BegunRun,
     ChangedInputs,
     Completeness,
@@ -38,10 +49,12 @@ from torc_core.records.answers.runs import (
     ResetJobs,
     StatusSummary,
     Uninitialized,
+    WorkflowStatus,
 )
 from torc_core.records.answers.system import Change, Deleted, DeletedEntities, JobIds, Message, Ping, Version
 
 __all__ = [
+    "Archiving",
     "BegunRun",
     "Change",
     "ChangedInputs",
@@ -50,12 +63,15 @@ __all__ = [
     "CompletionAnswers",
     "Completions",
     "CorrectedRequirements",
+    "CreatedFiles",
     "CreatedJobs",
+    "CreatedUserData",
     "CreatedWorkflow",
     "Deleted",
     "DeletedEntities",
     "EventStream",
     "FailureResolution",
+    "FileList",
     "FileTimes",
     "FinishedJob",
     "FittingJobs",
@@ -83,11 +99,14 @@ __all__ = [
     "Resolution",
     "ResolvedFailures",
     "RunningJob",
+    "SlurmCorrelation",
     "StartedJob",
     "StatusSummary",
     "StreamEvent",
     "Tick",
     "TickAnswer",
     "Uninitialized",
+    "UserDataList",
     "Version",
+    "WorkflowStatus",
 ]

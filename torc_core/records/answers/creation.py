@@ -1,6 +1,6 @@
 """Whole workflows and many records at once."""
 
-from torc_core.records.resources import Job
+from torc_core.records.resources import File, Job, UserData
 from torc_core.records.values import Json, Value, field
 
 
@@ -55,3 +55,27 @@ class CreatedJobs(Value, wire="CreateJobsResponse"):
     """Jobs with their ids."""
 
     jobs: list[Job] | None = None
+
+
+class FileList(Value, wire="FilesModel"):
+    """Files of one workflow."""
+
+    files: list[File] = field()
+
+
+class CreatedFiles(Value, wire="CreateFilesResponse"):
+    """Files with their ids."""
+
+    files: list[File] | None = None
+
+
+class UserDataList(Value, wire="UserDataListModel"):
+    """User data of one workflow."""
+
+    user_data: list[UserData] = field()
+
+
+class CreatedUserData(Value, wire="CreateUserDataListResponse"):
+    """User data with its ids."""
+
+    user_data: list[UserData] | None = None

@@ -8,8 +8,8 @@ class RunningJob(Value, wire="RunningJobModel"):
 
     job_id: int = field()
     job_name: str = field()
-    compute_node_name: str | None = None
-    scheduler_type: str | None = None
+    compute_node_name: str = field("empty when its runner is not known")
+    scheduler_type: str = field("local or slurm, empty when its runner is not known")
     scheduler_job_id: str | None = None
     start_time: str | None = None
 
@@ -59,3 +59,11 @@ class RequiredFiles(Value, wire="ListRequiredExistingFilesResponse"):
     """Ids of files that must exist before a run."""
 
     files: list[int] = field()
+
+
+class SlurmCorrelation(Value, wire="SlurmJobCorrelationModel"):
+    """A job and the Slurm job that it ran in."""
+
+    job_id: int = field()
+    job_name: str = field()
+    slurm_job_id: str = field()

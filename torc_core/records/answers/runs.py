@@ -105,3 +105,19 @@ class StatusSummary(Value):
     is_complete: bool = field()
     is_canceled: bool = field()
     is_archived: bool = False
+
+
+class WorkflowStatus(Value, wire="WorkflowStatusModel"):
+    """The run id and the flags of a workflow, as clients before 0.35 read and write them."""
+
+    id: int | None = field("that of the workflow", default=None)
+    run_id: int = field()
+    is_canceled: bool = field()
+    is_archived: bool | None = None
+    has_detected_need_to_run_completion_script: bool | None = field("never so", default=None)
+
+
+class Archiving(Value, wire="ArchiveWorkflowRequest"):
+    """Whether a workflow is to be hidden from lists."""
+
+    is_archived: bool = field()

@@ -9,10 +9,6 @@ from torc_core.status import JobStatus
 class JobOperations:
     """Single jobs and many of them: made, started, ended."""
 
-    @operation("POST", "/bulk_jobs", "jobs")
-    def create_jobs(self, new: a.JobList) -> a.CreatedJobs:
-        """Store many jobs of one workflow, all or none."""
-
     @operation("PUT", "/jobs/{id}/start_job/{run_id}/{compute_node_id}", "jobs")
     def start_job(self, id: int, run_id: int, compute_node_id: int) -> Job:
         """Say that a claimed job runs now."""

@@ -13,7 +13,7 @@ class RelationOperations:
         """List the ids of all jobs."""
 
     @operation("GET", "/workflows/{id}/running_jobs", "workflows")
-    def list_running_jobs(self, id: int, offset: int = 0, limit: int = MAX_LIMIT) -> Page[a.RunningJob]:
+    def get_running_jobs(self, id: int, offset: int = 0, limit: int = MAX_LIMIT) -> Page[a.RunningJob]:
         """List the running jobs and where they run."""
 
     @operation("GET", "/workflows/{id}/job_dependencies", "workflows")

@@ -21,7 +21,7 @@ class WorkflowOperations:
         """Cancel running and pending jobs; hand out no more."""
 
     @operation("POST", "/workflows/{id}/archive", "workflows")
-    def archive_workflow(self, id: int, is_archived: bool = True) -> Workflow:
+    def archive_workflow(self, id: int, request: a.Archiving) -> Workflow:
         """Hide a finished workflow from lists, or show it again."""
 
     @operation("GET", "/workflows/{id}/is_complete", "workflows")
