@@ -23,6 +23,10 @@ COMMANDS = {
         "wait": ("status:wait", "Wait until a workflow is complete."),
         "cancel": ("lifecycle:cancel", "Cancel a workflow."),
         "delete": ("lifecycle:delete", "Delete workflows with everything in them."),
+        "recover": ("recovering:recover", "Give failed jobs what they lacked, to run again."),
+        "watch": ("watching:watch", "Follow a workflow to its end; recover it on the way."),
+        "diagnose": ("diagnosing:diagnose", "Say why jobs do not start, and what to do."),
+        "sync-status": ("syncing:sync_status", "Free what runners hold that are gone."),
         "workflows": ("workflows:workflows", "List, change and restart workflows."),
     },
     "Specs (offline)": {

@@ -37,6 +37,7 @@ workflows = TorcGroup(
         "init": "beginning:initialize", "initialize": "beginning:initialize", "reinit": "beginning:reinitialize",
         "reinitialize": "beginning:reinitialize", "reset-status": "resetting:reset_workflow",
         "cancel": "lifecycle:cancel", "delete": "lifecycle:delete",
+        "diagnose": "diagnosing:diagnose", "sync-status": "syncing:sync_status",
         "execution-plan": "planning_commands:execution_plan", "export": "exporting:export",
         "import": "importing:import_workflow", "check-resources": "resource_reports:check_utilization",
         "correct-resources": "resource_reports:correct_resources",

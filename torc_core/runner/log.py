@@ -1,4 +1,7 @@
-"""The log of a runner: ``<output>/job_runner_<host>_wf<W>_r<R>.log``, what is worth a line for people."""
+"""Logs of our own, in the output folder: what is worth a line for people.
+
+A runner's is ``job_runner_<host>_wf<W>_r<R>.log``, that of who watches a workflow ``watch_<host>_wf<W>.log``.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ def log_name(host: str, workflow_id: int, run_id: int) -> str:
     return f"job_runner_{host}_wf{workflow_id}_r{run_id}.log"
 
 
-class RunnerLog:
-    """Appends lines; several runners of one host and run share the file."""
+class LogLines:
+    """Appends lines to a file."""
 
-    def __init__(self, output_dir: str, host: str, workflow_id: int, run_id: int) -> None:
-        self.path = Path(output_dir) / log_name(host, workflow_id, run_id)
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = self.path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, level: str, text: str) -> None:
@@ -33,5 +36,16 @@ class RunnerLog:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+class RunnerLog(LogLines):
+    """A runner's log; several runners of one host and run share the file."""
+
+    def __init__(self, output_dir: str, host: str, workflow_id: int, run_id: int) -> None:
+        super().__init__(Path(output_dir) / log_name(host, workflow_id, run_id))

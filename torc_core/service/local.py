@@ -25,6 +25,7 @@ from torc_core.service import (  # noqa: F401  (they register)
     groups,
     job_calls,
     queries,
+    recovering,
     runs,
     spawning,
     ticks,

@@ -53,6 +53,7 @@ DECLARED: dict[str, Rule] = {
     "wait_for_change": _WORK,
     "watch_events": _WORK,
     "correct_requirements": _USE,
+    "recover_jobs": _USE,
     # runs
     "begin_run": _USE,
     "initialize_jobs": _USE,

@@ -2,6 +2,7 @@
 
 from torc_core.operations import operation
 from torc_core.records import answers as a
+from torc_core.records.answers.recovery import Recovered, Recovery
 from torc_core.records.resources import Workflow
 
 
@@ -35,6 +36,10 @@ class RunOperations:
     @operation("POST", "/workflows/{id}/reset_jobs", "workflows")
     def reset_jobs(self, id: int, choice: a.JobReset) -> a.JobsReset:
         """Make chosen jobs and everything downstream uninitialized, or only say which those are."""
+
+    @operation("POST", "/workflows/{id}/recover_jobs", "workflows")
+    def recover_jobs(self, id: int, recovery: Recovery) -> Recovered:
+        """Correct requirements, reset chosen jobs and what follows, begin the next run; all or nothing."""
 
     @operation("POST", "/workflows/{id}/process_changed_job_inputs", "workflows")
     def process_changed_job_inputs(self, id: int, dry_run: bool = False) -> a.ChangedInputs:

@@ -1,0 +1,329 @@
+"""``torc recover``: find out why jobs failed, give them what they lacked, and have them run again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from torc_core.cli.app import App, pass_app
+from torc_core.cli.groups import TorcCommand
+from torc_core.cli.logs import output_dir_option
+from torc_core.cli.output import echo, echo_json
+from torc_core.cli.pick import confirmed, is_interactive, no_prompts_option, pick, workflow_argument
+from torc_core.cli.syncing import Orphans, find_orphans, free
+from torc_core.errors import Invalid, TorcError
+from torc_core.records.resources import Job, SlurmScheduler
+from torc_core.status import JobStatus
+
+if TYPE_CHECKING:
+    from torc_core.diagnosis.recovery import Failure, RecoveryPlan
+    from torc_core.records.answers import StatusSummary
+    from torc_core.records.answers.recovery import Recovered
+    from torc_core.service.api import Service
+
+F = TypeVar("F", bound=Callable[..., Any])
+_BAD = (JobStatus.FAILED, JobStatus.TERMINATED)
+_SHOWN = 20
+_EXAMPLES = """
+torc recover 3 --dry-run
+torc recover 3 && torc run 3
+torc recover 3 --retry-unknown --recovery-hook ./clean-up.sh
+"""
+
+
+class Ways(NamedTuple):
+    """How to recover, as said on the command line."""
+
+    memory_multiplier: float = 1.5
+    runtime_multiplier: float = 1.5
+    retry_unknown: bool = False
+    recovery_hook: str | None = None
+    output_dir: Path | None = None
+
+
+class NothingToRetry(TorcError):
+    """Jobs failed, and there is no known cause that could be removed."""
+
+
+def recovery_options(function: F) -> F:
+    """Add the options that say how to recover; the command gets the fields of ``Ways``."""
+    more = click.FloatRange(min=1, min_open=True)
+    for option in reversed((
+        click.option("--memory-multiplier", type=more, default=1.5, help="Memory of what lacked it, times this (1.5)."),
+        click.option("--runtime-multiplier", type=more, default=1.5, help="Run time of what lacked it, times (1.5)."),
+        click.option("--retry-unknown", is_flag=True, help="Run jobs again too whose failure nothing explains."),
+        click.option(
+            "--recovery-hook", metavar="COMMAND",
+            help="Run this before jobs are tried again whose failure nothing explains; implies --retry-unknown.",
+        ),
+        output_dir_option,
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@click.command(cls=TorcCommand, examples=_EXAMPLES)
+@workflow_argument
+@recovery_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@no_prompts_option
+@pass_app
+def recover(app: App, workflow_id: int | None, dry_run: bool, no_prompts: bool, **given: Any) -> int:
+    """Give failed jobs what they lacked, and reset them and what follows; nothing else runs again.
+
+    Jobs that lacked memory or time get more of it, in requirements of their own unless all jobs of the record need it.
+    Jobs that were lost with their runner are tried again as they are. It takes one transaction and leaves an event.
+    """
+    chosen = pick(app, workflow_id)
+    ways = Ways(**given)
+    try:
+        found = Recovering.look(app, chosen, ways, dry_run=dry_run)
+        if dry_run:
+            _show(app, found, None)
+            return 0
+        question = f"Run {len(found.plan.job_ids)} jobs of workflow {chosen} again?"
+        if found.plan.job_ids and is_interactive() and not no_prompts and not app.wants_json:
+            _show_plan(found)
+            if not confirmed(app, question, no_prompts):
+                return 0
+        _show(app, found, found.apply())
+    except TorcError as exc:
+        exc.details |= {"workflow_id": chosen, "dry_run": dry_run}
+        raise
+    return 0
+
+
+class Recovering(NamedTuple):
+    """One recovery: what was found and what is to be done."""
+
+    app: App
+    workflow_id: int
+    ways: Ways
+    orphans: Orphans
+    undecided: int  # jobs that wait for a decision
+    plan: RecoveryPlan
+    is_dry_run: bool
+
+    @classmethod
+    def look(
+        cls, app: App, workflow_id: int, ways: Ways, *, dry_run: bool = False, say: Callable[[str], None] | None = None
+    ) -> Recovering:
+        """Free what is held by runners that are gone (a dry run only notes it), then find out why jobs failed.
+
+        Raises Invalid when the workflow is not to be recovered now, and NothingToRetry.
+        """
+        service = app.service()
+        refuse_early(service.get_workflow_status(workflow_id))
+        orphans = find_orphans(service, workflow_id)
+        if not dry_run:
+            free(app, workflow_id, orphans, ways.output_dir, say)
+        summary = service.get_workflow_status(workflow_id)
+        _refuse_held(summary, orphans if dry_run else None)
+        plan = _plan(app, service, workflow_id, ways)
+        undecided = summary.jobs_by_status["pending_failed"]
+        found = cls(app, workflow_id, ways, orphans, undecided, plan, dry_run)
+        if not plan.failures and not orphans.runners:
+            raise _nothing_failed(summary)
+        if plan.failures and not plan.retried:
+            raise NothingToRetry(
+                f"{len(plan.failures)} jobs failed, and nothing explains why: {_sentence(plan.failures[0])}",
+                hint=f"Look at their logs (torc jobs logs {plan.failures[0].attempt.job_id}), or try again as they "
+                f"are: torc recover {workflow_id} --retry-unknown",
+            )
+        return found
+
+    def apply(self) -> Recovered | None:
+        """Run the hook and carry out the plan; None when there was nothing to do but freeing orphans."""
+        from torc_core.records.answers import RequirementsChange
+        from torc_core.records.answers.recovery import Recovery
+
+        if not self.plan.retried:
+            return None
+        if self.ways.recovery_hook is not None and self.plan.has_unknown:
+            run_hook(self.ways.recovery_hook, self.workflow_id)
+        changes = [
+            RequirementsChange(
+                resource_requirements_id=a.needs.id, job_ids=None if a.in_place else a.job_ids,
+                **a.correction._asdict(),
+            )
+            for a in self.plan.adjustments
+        ]  # fmt: skip
+        recovery = Recovery(job_ids=self.plan.job_ids, changes=changes or None, report=self.result())
+        return self.app.service().recover_jobs(self.workflow_id, recovery)
+
+    def result(self) -> dict[str, Any]:
+        """Return the published figures, and those of lost attempts."""
+        from torc_core.diagnosis.recovery import Cause
+
+        plan = self.plan
+        body: dict[str, Any] = {
+            "oom_fixed": plan.count(Cause.MEMORY), "timeout_fixed": plan.count(Cause.TIMEOUT),
+            "unknown_retried": plan.count(Cause.UNKNOWN), "other_failures": len(plan.left),
+            "lost_retried": plan.count(Cause.LOST),
+            "orphans_freed": len(self.orphans.running) + len(self.orphans.pending), "jobs_to_retry": plan.job_ids,
+        }  # fmt: skip
+        adjustments = [adjustment.as_json() for adjustment in plan.adjustments]
+        return body | ({"adjustments": adjustments} if adjustments else {})
+
+
+def refuse_early(summary: StatusSummary) -> None:
+    """Refuse what is not to be touched; raises Invalid."""
+    id = summary.workflow_id
+    if summary.is_archived:
+        raise Invalid(f"workflow {id} is archived", hint=f"Show it again first: torc workflows archive false {id}")
+    if summary.active_compute_nodes:
+        raise Invalid(
+            f"workflow {id} has {summary.active_compute_nodes} active runners",
+            hint=f"Wait for them (torc wait {id}), or cancel it: torc cancel {id}. "
+            f"A runner of another machine that is gone: torc workflows sync-status {id} --compute-node ID",
+        )
+    allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes
+    if allocations:
+        raise Invalid(
+            f"workflow {id} has {allocations} allocations that are pending or active",
+            hint=f"Wait for them, or cancel it: torc cancel {id}",
+        )
+
+
+def _refuse_held(summary: StatusSummary, orphans: Orphans | None) -> None:
+    """Refuse while jobs are held by somebody; in a dry run, those of ``orphans`` would be free."""
+    counts = summary.jobs_by_status
+    held = counts["running"] + counts["pending"]
+    if orphans is not None:
+        held -= len(orphans.running) + len(orphans.pending)
+    if held > 0:
+        raise Invalid(
+            f"{held} jobs of workflow {summary.workflow_id} are running or about to, though no runner is active",
+            hint=f"If nobody works on them: torc workflows sync-status {summary.workflow_id} --compute-node ID",
+        )
+
+
+def _nothing_failed(summary: StatusSummary) -> Invalid:
+    from torc_core.cli.status import verdict
+
+    counts = summary.jobs_by_status
+    if counts["pending_failed"]:
+        return Invalid(
+            f"no job has failed for good; {counts['pending_failed']} that failed wait for a decision",
+            hint=f"List them with: torc jobs list {summary.workflow_id} -s pending_failed",
+        )
+    return Invalid(f"no job of workflow {summary.workflow_id} has failed", hint=verdict(summary))
+
+
+def _plan(app: App, service: Service, workflow_id: int, ways: Ways) -> RecoveryPlan:
+    from torc_core.diagnosis.recovery import plan_recovery
+    from torc_core.service.resource_use import ENDED_BADLY, resource_use
+
+    failed = {
+        job.id for status in _BAD for job in service.each(Job, workflow_id, status=status)
+    }  # fmt: skip
+    use = resource_use(service, workflow_id, ENDED_BADLY, job_ids=failed)
+    return plan_recovery(
+        use.attempts, use.jobs, memory_multiplier=ways.memory_multiplier, runtime_multiplier=ways.runtime_multiplier,
+        retry_unknown=ways.retry_unknown or ways.recovery_hook is not None, oom_code=use.oom_code,
+        timeout_code=use.timeout_code, decide=app.host.correct_resources,
+    )  # fmt: skip
+
+
+def run_hook(command: str, workflow_id: int) -> None:
+    """Run a recovery hook: the workflow's id is its last argument and in TORC_WORKFLOW_ID; raises TorcError."""
+    try:
+        words = [*shlex.split(command), str(workflow_id)]
+    except ValueError as exc:
+        raise Invalid(f"the recovery hook {command!r} cannot be split into words: {exc}") from exc
+    env = {**os.environ, "TORC_WORKFLOW_ID": str(workflow_id)}
+    try:
+        done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=2, check=False)  # stdout is our result
+    except OSError as exc:
+        raise TorcError(f"the recovery hook {words[0]} cannot be run: {exc.strerror or exc}") from exc
+    if done.returncode:
+        raise TorcError(
+            f"the recovery hook ended with code {done.returncode}; nothing was changed",
+            hint=f"It was: {shlex.join(words)}",
+        )
+
+
+# telling
+
+
+def next_step(service: Service, workflow_id: int) -> str:
+    """Return what comes after a recovery."""
+    step = f"Go on with: torc run {workflow_id}"
+    if service.find(SlurmScheduler, workflow_id, limit=1).items:
+        return f"{step} (here; allocations for its Slurm schedulers are not asked for by this command)"
+    return step
+
+
+def _show(app: App, found: Recovering, done: Recovered | None) -> None:
+    """Write the report: JSON, or lines for people."""
+    id, ways = found.workflow_id, found.ways
+    if app.wants_json:
+        body: dict[str, Any] = {
+            "workflow_id": id, "dry_run": found.is_dry_run, "memory_multiplier": ways.memory_multiplier,
+            "runtime_multiplier": ways.runtime_multiplier, "result": found.result(),
+            "diagnosis": [_failure_body(failure) for failure in found.plan.failures],
+        }  # fmt: skip
+        echo_json(body | ({} if done is None else {"run_id": done.run_id, "jobs_by_status": done.jobs_by_status}))
+        return
+    _show_plan(found)
+    if found.is_dry_run:
+        echo("Nothing was changed (dry run).")
+    elif done is not None:
+        again = len(done.job_ids) + len(done.downstream_job_ids)
+        echo(f"Reset {len(done.job_ids)} jobs and {again - len(done.job_ids)} that follow, for run {done.run_id}.")
+    if not found.is_dry_run:
+        echo(next_step(app.service(), id))
+
+
+def _failure_body(failure: Failure) -> dict[str, Any]:
+    attempt = failure.attempt
+    return {
+        "job_id": attempt.job_id, "job_name": attempt.job_name, "return_code": attempt.return_code,
+        "cause": failure.cause.value, "message": _sentence(failure),
+    }  # fmt: skip
+
+
+def _show_plan(found: Recovering) -> None:
+    plan, orphans = found.plan, found.orphans
+    if orphans.runners:
+        verb = "would be" if found.is_dry_run else "were"
+        jobs = len(orphans.running) + len(orphans.pending)
+        echo(f"{len(orphans.runners)} runners are gone; {jobs} jobs that they held {verb} made ready again.")
+    if found.undecided:
+        echo(
+            f"{found.undecided} jobs wait for a decision and are left alone: "
+            f"torc jobs list {found.workflow_id} -s pending_failed"
+        )
+    for title, failures in (("Run again", plan.retried), ("Left alone (see --retry-unknown)", plan.left)):
+        if failures:
+            echo(f"{title} ({len(failures)}):")
+            echo("\n".join(f"  {_sentence(failure)}" for failure in failures[:_SHOWN]))
+            if len(failures) > _SHOWN:
+                echo(f"  ... and {len(failures) - _SHOWN} more")
+    if plan.adjustments:
+        echo("Requirements:")
+    for adjustment in plan.adjustments:
+        needs, new = adjustment.needs, adjustment.correction
+        parts = [
+            f"{word} {old} -> {now}"
+            for word, old, now, is_other in (
+                ("memory", needs.memory, new.memory, adjustment.changes_memory),
+                ("runtime", needs.runtime, new.runtime, adjustment.changes_runtime),
+                ("CPUs", needs.num_cpus, new.num_cpus, adjustment.changes_cpus),
+            )
+            if is_other
+        ]
+        whose = "" if adjustment.in_place else f" (for {len(adjustment.job_ids)} of its jobs)"
+        echo(f"  {needs.name}: {', '.join(parts)}{whose}")
+    if found.is_dry_run and found.ways.recovery_hook is not None and plan.has_unknown:
+        echo(f"First this would be run: {found.ways.recovery_hook} {found.workflow_id}")
+
+
+def _sentence(failure: Failure) -> str:
+    return f"{failure.attempt.job_name} {failure.sentence}"
