@@ -261,12 +261,13 @@ class StorageSuite:
         with pytest.raises(_Left), storage.transaction():
             storage.insert(Event, ["id", "workflow_id", "data"], [(1, workflow, "1")])
             storage.update(Job, {"priority": 77}, [])
+            storage.insert(File, ["id", "workflow_id", "name"], [(1, workflow, "other")])
             storage.update_each(Job, ["name"], [("other", jobs[0])])
             storage.delete(Job, [Condition("id", "equal", jobs[1])])
             storage.delete(Workflow, [])
             raise _Left
         assert [list(storage.rows(kind, list(kind.FIELDS))) for kind in (Workflow, Job, Event)] == everything
-        add(storage, Job, "workflow_id name", (workflow, "other"))  # and what must be unique is free again
+        add(storage, File, "workflow_id name", (workflow, "other"))  # and what must be unique is free again
 
     def test_rows_that_fail_while_they_are_made_are_not_kept(self, storage: Storage, workflow: int) -> None:
         def made() -> Iterator[tuple[Any, ...]]:
@@ -302,30 +303,35 @@ class StorageSuite:
 
     # uniqueness and references
 
-    def test_what_must_be_unique_is_refused_twice(self, storage: Storage, workflow: int, jobs: list[int]) -> None:
+    @pytest.fixture
+    def files(self, storage: Storage, workflow: int) -> list[int]:
+        """Give two files, whose names are unique in their workflow."""
+        return add(storage, File, "workflow_id name", (workflow, "first"), (workflow, "last"))
+
+    def test_what_must_be_unique_is_refused_twice(self, storage: Storage, workflow: int, files: list[int]) -> None:
         with pytest.raises(Conflict, match="last") as caught:
-            add(storage, Job, "workflow_id name", (workflow, "new"), (workflow, "last"))
+            add(storage, File, "workflow_id name", (workflow, "new"), (workflow, "last"))
         assert caught.value.details["field"] == "name"
         assert caught.value.details["value"] == "last"
-        assert "job" in str(caught.value)
+        assert "file" in str(caught.value)
         with pytest.raises(Conflict), storage.transaction():
-            storage.update(Job, {"name": "last"}, [Condition("id", "equal", jobs[0])])
+            storage.update(File, {"name": "last"}, [Condition("id", "equal", files[0])])
         with pytest.raises(Conflict), storage.transaction():
-            storage.update_each(Job, ["name"], [("last", jobs[0])])
+            storage.update_each(File, ["name"], [("last", files[0])])
         with pytest.raises(Conflict), storage.transaction():
             storage.insert(Event, ["id", "workflow_id", "data"], [(1, workflow, "1"), (1, workflow, "2")])
-        assert column(storage, Job, "name") == ["Train_1", "train%2", "évaluer", "last"]
+        assert column(storage, File, "name") == ["first", "last"]
         assert storage.count(Event) == 0
 
     def test_a_name_is_free_in_another_workflow_and_after_its_row_is_gone(
         self, storage: Storage, workflow: int
     ) -> None:
         [other] = add(storage, Workflow, "name", ("second",))
-        [job, _] = add(storage, Job, "workflow_id name", (workflow, "a"), (other, "a"))
+        [file, _] = add(storage, File, "workflow_id name", (workflow, "a"), (other, "a"))
         with storage.transaction():
-            storage.update(Job, {"name": "a"}, [Condition("id", "equal", job)])  # its own name is no conflict
-            storage.delete(Job, [Condition("id", "equal", job)])
-        add(storage, Job, "workflow_id name", (workflow, "a"))
+            storage.update(File, {"name": "a"}, [Condition("id", "equal", file)])  # its own name is no conflict
+            storage.delete(File, [Condition("id", "equal", file)])
+        add(storage, File, "workflow_id name", (workflow, "a"))
 
     def test_unique_together_means_all_fields_and_nulls_differ(self, storage: Storage, workflow: int) -> None:
         [job] = add(storage, Job, "workflow_id name", (workflow, "a"))
@@ -376,12 +382,12 @@ class StorageSuite:
         assert storage.count(Job) == 0
 
     def test_after_a_failed_write_the_next_transaction_works(
-        self, storage: Storage, workflow: int, jobs: list[int]
+        self, storage: Storage, workflow: int, files: list[int]
     ) -> None:
         with pytest.raises(Conflict):
-            add(storage, Job, "workflow_id name", (workflow, "new"), (workflow, "last"))
-        add(storage, Job, "workflow_id name", (workflow, "new"))
-        assert column(storage, Job, "name", order="id")[-1] == "new"
+            add(storage, File, "workflow_id name", (workflow, "new"), (workflow, "last"))
+        add(storage, File, "workflow_id name", (workflow, "new"))
+        assert column(storage, File, "name", order="id") == ["first", "last", "new"]
 
     # the life of a storage
 
@@ -402,7 +408,9 @@ class StorageSuite:
             assert copy.next_ids(Job, 1) == used + 1
         copy.close()
 
-    def test_rows_are_there_after_opening_again(self, storage: Storage, jobs: list[int], tmp_path: Path) -> None:
+    def test_rows_are_there_after_opening_again(
+        self, storage: Storage, jobs: list[int], files: list[int], tmp_path: Path
+    ) -> None:
         if not self.persistent:
             pytest.skip("this storage forgets when it is closed")
         kept = list(storage.rows(Job, list(Job.FIELDS)))
@@ -410,7 +418,7 @@ class StorageSuite:
         again = self.make(tmp_path)
         assert list(again.rows(Job, list(Job.FIELDS))) == kept
         with pytest.raises(Conflict), again.transaction():
-            again.update(Job, {"name": "last"}, [Condition("id", "equal", jobs[0])])
+            again.update(File, {"name": "last"}, [Condition("id", "equal", files[0])])
         again.close()
 
     def test_closing_twice_is_fine(self, storage: Storage) -> None:

@@ -20,12 +20,12 @@ from torc_core.records.record import RECORDS, Record, stored_type
 from torc_plugins.storage import postgresql_errors as errors
 from torc_plugins.storage import statements
 from torc_plugins.storage.dialect import Dialect
-from torc_plugins.storage.postgresql_queries import COPIED_AS
+from torc_plugins.storage.postgresql_queries import NAMES, array
 from torc_plugins.storage.postgresql_session import Session
 from torc_plugins.storage.refusals import fields_of
 
 CHUNK = 5000
-UNWRITABLE = (psycopg.Error, UnicodeError, OverflowError, TypeError)
+UNWRITABLE = (psycopg.Error, UnicodeError, OverflowError, TypeError, ValueError, AttributeError)
 """What a value or a row can cause on its way to the server."""
 _BY_ID = (("id", "equal"),)
 
@@ -49,7 +49,7 @@ def insert(session: Session, dialect: Dialect, kind: type[Record], names: tuple[
 
 
 def _copy(session: Session, kind: type[Record], names: tuple[str, ...], rows: Sequence[Row]) -> None:
-    types = [COPIED_AS[stored_type(f)] for f in fields_of(kind, names)]
+    types = [NAMES[stored_type(f)] for f in fields_of(kind, names)]
     text = f'COPY "{kind.PLURAL}"({statements.quoted(names)}) FROM STDIN (FORMAT BINARY)'
     with session.cursor.copy(text) as copy:  # type: ignore[arg-type]
         copy.set_types(types)
@@ -68,7 +68,10 @@ def update(session: Session, dialect: Dialect, kind: type[Record], names: tuple[
         return
     session.run("SAVEPOINT chunk")
     try:
-        session.run(_update_text(kind.PLURAL, names), _columns(kind, names, rows))
+        fields = fields_of(kind, (*names, "id"))
+        columns = zip(*rows, strict=True)
+        lists = [array(stored_type(f), values) for f, values in zip(fields, columns, strict=True)]
+        session.run(_update_text(kind.PLURAL, names), lists)
     except UNWRITABLE as exc:
         _back(session, exc)
         _update_in_order(session, one, kind, names, rows)
@@ -80,20 +83,11 @@ def update(session: Session, dialect: Dialect, kind: type[Record], names: tuple[
 def _update_text(table: str, names: tuple[str, ...]) -> str:
     """Return the text that changes many rows; each column of the chunk is bound as one list."""
     kind = RECORDS[table]
-    arrays = [f"%s::{COPIED_AS[stored_type(f)]}[]" for f in fields_of(kind, (*names, "id"))]
+    arrays = [f"%s::{NAMES[stored_type(f)]}[]" for f in fields_of(kind, (*names, "id"))]
     changes = ", ".join(f'"{name}" = new.c{i}' for i, name in enumerate(names))
     columns = ", ".join(f"c{i}" for i in range(len(arrays)))
     new = f"unnest({', '.join(arrays)}) AS new({columns})"
     return f'UPDATE "{table}" SET {changes} FROM {new} WHERE "{table}"."id" = new.c{len(names)}'
-
-
-def _columns(kind: type[Record], names: tuple[str, ...], rows: Sequence[Row]) -> list[list[Any]]:
-    """Return the values by column; all in one are of one type."""
-    columns = [list(values) for values in zip(*rows, strict=True)]
-    for i, f in enumerate(fields_of(kind, names)):
-        if stored_type(f) == "REAL":
-            columns[i] = [None if value is None else float(value) for value in columns[i]]
-    return columns
 
 
 def _update_in_order(

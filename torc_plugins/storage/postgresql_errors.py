@@ -106,7 +106,7 @@ def unkeepable(exc: Exception) -> TorcError | None:
         return Invalid(f"Unicode text only is kept: {exc}")
     if isinstance(exc, OverflowError):
         return Invalid(f"numbers of 64 bits only are kept: {exc}")
-    if isinstance(exc, TypeError):
+    if isinstance(exc, TypeError | ValueError | AttributeError):
         return Invalid(f"a value is of another type than its column: {exc}")
     state = (exc.sqlstate if isinstance(exc, Error) else None) or ""
     if state == _TOO_LONG:

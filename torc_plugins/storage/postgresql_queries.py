@@ -5,6 +5,7 @@ PostgreSQL compares values of one type only, so a value that cannot be in a colu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,8 @@ from torc_plugins.storage.statements import Shape
 
 TYPES = {"INTEGER": "bigint", "REAL": "double precision", "TEXT": 'text COLLATE "C"'}
 """Text is compared by code point, whatever the language of the database."""
-COPIED_AS = {"INTEGER": "int8", "REAL": "float8", "TEXT": "text"}
+NAMES = {"INTEGER": "int8", "REAL": "float8", "TEXT": "text"}
+"""The same for values outside of tables."""
 _JSON = "replace({field}, '\\u0000', '\\ufffd')::json"  # which PostgreSQL refuses to read when it holds U+0000
 _MEMBER = f"({_JSON} -> %s::text)"
 _TEXT = f"({_JSON} ->> %s::text)"
@@ -33,8 +35,11 @@ def dialect(collation: str) -> Dialect:
             "equal": "{field} = %s",
             "null": "{field} IS NULL",
             _NO_VALUE: "FALSE",
-            "one_of": "{field} = ANY(%s)",
-            "one_of or null": "({field} = ANY(%s) OR {field} IS NULL)",
+            **{f"one_of {kind}": f"{{field}} = ANY(%s::{name}[])" for kind, name in NAMES.items()},
+            **{
+                f"one_of {kind} or null": f"({{field}} = ANY(%s::{name}[]) OR {{field}} IS NULL)"
+                for kind, name in NAMES.items()
+            },
             "contains": f"position(lower(%s {collation}) IN lower({{field}} {collation})) > 0",
             "after": "{field} > %s",
             "inside null": f"({_MEMBER} IS NULL OR json_typeof{_MEMBER} = 'null')",
@@ -73,7 +78,7 @@ def _bound(kept_as: str, word: str, value: Any, member: str) -> tuple[str, list[
     if word == "one_of":
         members = list(value)
         wanted = [fitting for fitting in (_fitting(kept_as, v) for v in members) if fitting is not None]
-        return "one_of or null" if None in members else "one_of", [wanted]
+        return f"one_of {kept_as}{' or null' * (None in members)}", [array(kept_as, wanted)]
     if word == "after":
         is_comparable = value is not None and (kept_as == "TEXT") == isinstance(value, str)
         return ("after", [_checked(value)]) if is_comparable else (_NO_VALUE, [])
@@ -110,3 +115,14 @@ def _checked(value: Any) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise Invalid(f"numbers of 64 bits only are kept, not {value}")
     return value
+
+
+def array(kept_as: str, values: Iterable[Any]) -> str:
+    """Return a list of values as the text that PostgreSQL reads one from; much faster than having each adapted."""
+    if kept_as == "TEXT":
+        texts = ["NULL" if v is None else '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values]
+    elif kept_as == "REAL":
+        texts = ["NULL" if v is None else repr(float(v)) for v in values]
+    else:
+        texts = ["NULL" if v is None else format(v, "d") for v in values]
+    return f"{{{','.join(texts)}}}"

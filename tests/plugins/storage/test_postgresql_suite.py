@@ -12,6 +12,7 @@ from torc_core.errors import Conflict, Invalid, Unavailable
 from torc_core.plugins import PluginHost
 from torc_core.records.resources import Event, File, Job, Workflow
 from torc_core.testing.storage import StorageSuite, add, column
+from torc_plugins.storage import postgresql_bulk
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 
@@ -64,6 +65,48 @@ def test_other_tools_find_plain_tables_with_status_numbers_and_json_text(
 # many rows
 
 
+def test_numbers_of_every_size_go_together(storage, workflow):
+    """The driver has a type of its own for each size of whole number, which must not show."""
+    sizes = [1, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**63 - 1]
+    events = add(storage, Event, "workflow_id timestamp", *((workflow, size) for size in sizes))
+    for some in (sizes[:1], sizes[:3], sizes, [-(2**63), sizes[-1]], [None, 2**40, *sizes[:2]]):
+        found = column(storage, Event, "timestamp", [Condition("timestamp", "one_of", some)])
+        assert found == [size for size in sizes if size in some]
+    for size in (5, 2**40, 6):
+        for changed in (events, events[:1]):
+            with storage.transaction():
+                storage.update_each(Event, ["timestamp"], [(size, event) for event in changed])
+            assert set(column(storage, Event, "timestamp", [Condition("id", "one_of", changed)])) == {size}
+
+
+def test_texts_with_every_sign_go_together(storage, workflow):
+    texts = ["", "NULL", "null", '"', "\\", '\\"', "{}", "a,b", " x ", "'", "\n", "é🚀", "%s"]
+    jobs = add(storage, Job, "workflow_id name", *((workflow, str(i)) for i in range(len(texts) + 1)))
+    with storage.transaction():
+        storage.update_each(
+            Job, ["command", "priority"], [(t, 1, job) for t, job in zip([*texts, None], jobs, strict=True)]
+        )
+    assert column(storage, Job, "command") == [*texts, None]
+    for text in texts:
+        assert column(storage, Job, "id", [Condition("command", "one_of", [text, "other"])]) == [
+            jobs[texts.index(text)]
+        ]
+
+
+def test_good_rows_are_written_at_the_first_attempt(storage, workflow, monkeypatch):
+    def fail(session, exc, savepoint="chunk"):
+        raise exc
+
+    monkeypatch.setattr(postgresql_bulk, "_back", fail)
+    many = range(40_000)
+    files = add(
+        storage, File, "workflow_id name st_mtime", *((workflow, str(i), i / 2 if i % 3 else None) for i in many)
+    )
+    with storage.transaction():
+        storage.update_each(File, ["st_mtime", "path"], ((i if i % 2 else None, "p", id) for i, id in enumerate(files)))
+    assert column(storage, File, "st_mtime") == [float(i) if i % 2 else None for i in many]
+
+
 def test_rows_of_several_chunks_are_kept_changed_and_read_in_order(storage, workflow):
     number = 12_345
     names = [f"job {i}" for i in range(number)]
@@ -78,15 +121,15 @@ def test_rows_of_several_chunks_are_kept_changed_and_read_in_order(storage, work
 
 
 def test_the_first_row_at_fault_is_named_wherever_it_is_in_its_chunk(storage, workflow):
-    rows = [(workflow, f"job {i}") for i in range(9_000)]
-    with pytest.raises(Conflict, match='"job 3"') as caught:
-        add(storage, Job, "workflow_id name", *rows[:7_000], (workflow, "job 3"), (workflow + 1, "x"))
-    assert caught.value.details == {"field": "name", "value": "job 3"}
+    rows = [(workflow, f"file {i}") for i in range(9_000)]
+    with pytest.raises(Conflict, match='"file 3"') as caught:
+        add(storage, File, "workflow_id name", *rows[:7_000], (workflow, "file 3"), (workflow + 1, "x"))
+    assert caught.value.details == {"field": "name", "value": "file 3"}
     with pytest.raises(Invalid, match="workflow_id 99"):
-        add(storage, Job, "workflow_id name", *rows[:6_000], (99, "x"), *rows)
+        add(storage, File, "workflow_id name", *rows[:6_000], (99, "x"), *rows)
     with pytest.raises(Invalid, match="64 bits"):
         add(storage, Event, "workflow_id timestamp", *((workflow, 1) for _ in range(6_000)), (workflow, 2**63))
-    assert storage.count(Job) == storage.count(Event) == 0
+    assert storage.count(File) == storage.count(Event) == 0
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -115,10 +158,10 @@ def test_rows_may_hold_true_and_false(storage, workflow):
 
 
 def test_names_change_places_in_the_order_of_the_rows(storage, workflow):
-    a, b = add(storage, Job, "workflow_id name", (workflow, "a"), (workflow, "b"))
+    a, b = add(storage, File, "workflow_id name", (workflow, "a"), (workflow, "b"))
     with storage.transaction():
-        storage.update_each(Job, ["name"], [("free", b), ("b", a), ("a", b)])
-    assert column(storage, Job, "name") == ["b", "a"]
+        storage.update_each(File, ["name"], [("free", b), ("b", a), ("a", b)])
+    assert column(storage, File, "name") == ["b", "a"]
 
 
 def test_of_two_changes_of_one_row_the_last_is_kept(storage, workflow):

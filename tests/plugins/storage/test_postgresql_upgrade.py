@@ -5,7 +5,7 @@ import pytest
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import Conflict
 from torc_core.records.record import RECORDS, WorkflowPart
-from torc_core.records.resources import FailureHandler, Job, Workflow
+from torc_core.records.resources import FailureHandler, File, Job, Workflow
 from torc_core.records.values import field
 from torc_core.testing.storage import add, column
 from torc_plugins.storage import postgresql_schema
@@ -26,8 +26,10 @@ CREATE TABLE jobs(
   name text COLLATE "C", command text COLLATE "C", status bigint);
 INSERT INTO workflows VALUES (3, 'old', 'ann');
 INSERT INTO jobs VALUES (7, 3, 'a', 'true', 5);
+CREATE UNIQUE INDEX jobs_unique_workflow_id_name ON jobs(workflow_id, name);
+CREATE INDEX jobs_of_mine ON jobs(status);
 """
-"""Tables of a version that had no failure handlers, no priorities and no attempts; a job 8 was deleted."""
+"""Tables of a version that had no failure handlers, no priorities and no attempts, and another index of jobs."""
 
 
 @pytest.fixture
@@ -70,12 +72,22 @@ def test_older_tables_get_columns_and_indexes_and_keep_their_rows(old):
     assert list(storage.rows(Job, ["id", "workflow_id", "name", "command", "status"])) == [(7, 3, "a", "true", 5)]
     [handler] = add(storage, FailureHandler, "workflow_id name", (3, "retry"))
     assert add(storage, Job, "workflow_id name failure_handler_id", (3, "c", handler)) == [9]  # 8 was used
+    add(storage, File, "workflow_id name", (3, "f"))
     with pytest.raises(Conflict):
-        add(storage, Job, "workflow_id name", (3, "a"))
+        add(storage, File, "workflow_id name", (3, "f"))
     with storage.transaction():
         storage.delete(FailureHandler, [])
     assert column(storage, Job, "failure_handler_id") == [None, None]
     storage.close()
+
+
+def test_indexes_that_are_declared_no_more_are_dropped_and_others_kept(old, database):
+    storage = opened(old)
+    assert add(storage, Job, "workflow_id name", (3, "a")) == [9]  # names of jobs may be there twice by now
+    storage.close()
+    names = {name for (name,) in database.execute("SELECT indexname FROM pg_indexes").fetchall()}
+    assert "jobs_unique_workflow_id_name" not in names
+    assert {"jobs_by_workflow_id_name", "jobs_of_mine"} <= names
 
 
 def test_added_columns_of_old_rows_hold_the_declared_default(old):
@@ -91,6 +103,7 @@ def test_upgraded_tables_are_made_like_new_ones(old, database, postgres_server):
     new = postgres_server.url()
     opened(new).close()
     with postgres_server.connect_to(new) as other:
+        database.execute("DROP INDEX jobs_of_mine")
         assert schema(database)[0] == schema(other)[0]
 
 
@@ -148,10 +161,13 @@ def test_tables_with_other_names_are_no_hindrance(database, postgres_url):
 
 
 def test_an_upgrade_that_fails_changes_nothing_and_lets_others_try(old, database):
-    database.execute("INSERT INTO jobs VALUES (9, 3, 'a', 'true', 5)")  # two of one name: no unique index
+    database.execute(
+        'CREATE TABLE files(id bigint PRIMARY KEY, workflow_id bigint, name text COLLATE "C", path text COLLATE "C");'
+        "INSERT INTO files VALUES (1, 3, 'a', 'x'), (2, 3, 'a', 'y')"  # the unique index cannot be made
+    )
     before = schema(database)
     for _ in range(2):
-        with pytest.raises(StorageError, match="jobs_unique_workflow_id_name"):
+        with pytest.raises(StorageError, match="files_unique_workflow_id_name"):
             opened(old)
         assert schema(database) == before
 

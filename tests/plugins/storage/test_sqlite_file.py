@@ -11,7 +11,7 @@ import pytest
 
 from torc_core.contracts.storage import Condition, StorageError
 from torc_core.errors import Conflict, Invalid
-from torc_core.records.resources import Event, Job, Workflow
+from torc_core.records.resources import Event, File, Job, Workflow
 from torc_core.testing.storage import add, column
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
@@ -321,15 +321,15 @@ def test_a_full_disk_undoes_the_transaction_and_stays_usable(tmp_path):
 
 def test_going_on_after_a_failed_write_is_not_taken_for_a_commit(path):
     storage = made(path, "w")
-    add(storage, Job, "workflow_id name", (1, "a"))
+    add(storage, File, "workflow_id name", (1, "a"))
     with pytest.raises(RuntimeError, match="nothing of it was kept"), storage.transaction():
         storage.update(Workflow, {"name": "changed"}, [])
         with pytest.raises(Conflict):
-            storage.insert(Job, ["id", "workflow_id", "name"], [(2, 1, "b"), (3, 1, "a")])
+            storage.insert(File, ["id", "workflow_id", "name"], [(2, 1, "b"), (3, 1, "a")])
         with pytest.raises(RuntimeError, match="new transaction"):
             storage.update(Workflow, {"name": "changed again"}, [])
     assert column(storage, Workflow, "name") == ["w"]
-    assert column(storage, Job, "name") == ["a"]
+    assert column(storage, File, "name") == ["a"]
     storage.close()
 
 
