@@ -48,6 +48,9 @@ def test_a_job_that_lacked_memory_gets_more_and_passes(failed):
     [adjustment] = result["adjustments"]
     assert (adjustment["original_memory"], adjustment["new_memory"], adjustment["job_ids"]) == ("2g", "3g", [solve])
     assert needs(failed)["small"] == "3g"
+    [judged] = [v for v in body["diagnosis"]["resource_violations"] if v["job_id"] == solve]
+    assert (judged["likely_oom"], judged["oom_reason"], judged["configured_memory"]) == (True, "sigkill_137", "2g")
+    assert {f["job_name"]: f["cause"] for f in body["failures"]} == {"solve": "memory", "odd": "unknown"}
     # exactly the chosen job and what follows: odd stays failed, fine is not run again
     assert statuses(failed) == {"solve": "ready", "after": "blocked", "odd": "failed", "fine": "completed"}
     failed.write("enough", "")
@@ -63,7 +66,7 @@ def test_the_next_steps_are_said_and_an_event_is_left(failed):
     done = failed("recover", 1)
     assert "Requirements:" in done.lines
     assert "  small: memory 2g -> 3g" in done.lines
-    assert "Reset 1 jobs and 1 that follow, for run 2." in done.lines
+    assert "Reset 1 job and 1 that follows, for run 2." in done.lines
     assert done.lines[-1] == "Go on with: torc run 1"
     [event] = [e["data"] for e in failed.items("events", "list") if e["data"].get("action") == "recover"]
     assert (event["category"], event["run_id"], event["report"]["oom_fixed"]) == ("user_action", 2, 1)
@@ -206,7 +209,7 @@ def test_a_runner_that_works_is_not_recovered_around(torc, start):
     torc.write("spec.yaml", SLOW)
     runner = start(torc.path, "run", "spec.yaml")
     until(lambda: (torc.path / "pid").exists(), "the job's start")
-    assert "1 active runners" in torc("recover", 1, code=1).err
+    assert "1 active runner" in torc("recover", 1, code=1).err
     assert torc.json("sync-status", 1)["compute_nodes_deactivated"] == 0
     runner.process.terminate()
     runner.wait()
@@ -267,7 +270,7 @@ def test_watch_hears_of_the_end_from_another_process(torc, start):
 def test_watch_frees_what_a_dead_runner_held(orphaned):
     orphaned.write("go", "")
     done = program(orphaned.path, "watch", "1", "--run")
-    assert "1 runners are gone" in done.err
+    assert "1 runner ended without a word" in done.err
     assert statuses(orphaned) == {"slow": "completed", "next": "completed"}
 
 

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.logs import output_dir_option
-from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import confirmed, is_interactive, no_prompts_option, pick, workflow_argument
 from torc_core.cli.syncing import Orphans, find_orphans, free
 from torc_core.errors import Invalid, TorcError
-from torc_core.records.resources import Job, SlurmScheduler
+from torc_core.records.resources import Job
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 if TYPE_CHECKING:
-    from torc_core.diagnosis.recovery import Failure, RecoveryPlan
+    from torc_core.diagnosis.recovery import RecoveryPlan
     from torc_core.records.answers import StatusSummary
     from torc_core.records.answers.recovery import Recovered
     from torc_core.service.api import Service
 
 F = TypeVar("F", bound=Callable[..., Any])
 _BAD = (JobStatus.FAILED, JobStatus.TERMINATED)
-_SHOWN = 20
 _EXAMPLES = """
 torc recover 3 --dry-run
 torc recover 3 && torc run 3
@@ -53,7 +53,7 @@ class NothingToRetry(TorcError):
 
 def recovery_options(function: F) -> F:
     """Add the options that say how to recover; the command gets the fields of ``Ways``."""
-    more = click.FloatRange(min=1, min_open=True)
+    more = Amount(min=1, min_open=True)
     for option in reversed((
         click.option("--memory-multiplier", type=more, default=1.5, help="Memory of what lacked it, times this (1.5)."),
         click.option("--runtime-multiplier", type=more, default=1.5, help="Run time of what lacked it, times (1.5)."),
@@ -74,7 +74,7 @@ def recovery_options(function: F) -> F:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @no_prompts_option
 @pass_app
-def recover(app: App, workflow_id: int | None, dry_run: bool, no_prompts: bool, **given: Any) -> int:
+def recover(app: App, workflow_id: int | None, dry_run: bool, no_prompts: bool, **given: Any) -> None:
     """Give failed jobs what they lacked, and reset them and what follows; nothing else runs again.
 
     Jobs that lacked memory or time get more of it, in requirements of their own unless all jobs of the record need it.
@@ -82,21 +82,21 @@ def recover(app: App, workflow_id: int | None, dry_run: bool, no_prompts: bool, 
     """
     chosen = pick(app, workflow_id)
     ways = Ways(**given)
+    from torc_core.cli.recovery_report import show, show_done, show_plan
+
     try:
         found = Recovering.look(app, chosen, ways, dry_run=dry_run)
         if dry_run:
-            _show(app, found, None)
-            return 0
-        question = f"Run {len(found.plan.job_ids)} jobs of workflow {chosen} again?"
-        if found.plan.job_ids and is_interactive() and not no_prompts and not app.wants_json:
-            _show_plan(found)
-            if not confirmed(app, question, no_prompts):
-                return 0
-        _show(app, found, found.apply())
+            show(app, found, None)
+        elif found.plan.job_ids and is_interactive() and not no_prompts and not app.wants_json:
+            show_plan(found)
+            if confirmed(app, f"Run {counted(len(found.plan.job_ids), 'job')} again?", no_prompts):
+                show_done(app, found, found.apply())
+        else:
+            show(app, found, found.apply())
     except TorcError as exc:
         exc.details |= {"workflow_id": chosen, "dry_run": dry_run}
         raise
-    return 0
 
 
 class Recovering(NamedTuple):
@@ -132,7 +132,7 @@ class Recovering(NamedTuple):
             raise _nothing_failed(summary)
         if plan.failures and not plan.retried:
             raise NothingToRetry(
-                f"{len(plan.failures)} jobs failed, and nothing explains why: {_sentence(plan.failures[0])}",
+                f"{counted(len(plan.failures), 'job')} failed, and nothing explains why: {plan.failures[0].text}",
                 hint=f"Look at their logs (torc jobs logs {plan.failures[0].attempt.job_id}), or try again as they "
                 f"are: torc recover {workflow_id} --retry-unknown",
             )
@@ -179,14 +179,14 @@ def refuse_early(summary: StatusSummary) -> None:
         raise Invalid(f"workflow {id} is archived", hint=f"Show it again first: torc workflows archive false {id}")
     if summary.active_compute_nodes:
         raise Invalid(
-            f"workflow {id} has {summary.active_compute_nodes} active runners",
+            f"workflow {id} has {counted(summary.active_compute_nodes, 'active runner')}",
             hint=f"Wait for them (torc wait {id}), or cancel it: torc cancel {id}. "
             f"A runner of another machine that is gone: torc workflows sync-status {id} --compute-node ID",
         )
     allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes
     if allocations:
         raise Invalid(
-            f"workflow {id} has {allocations} allocations that are pending or active",
+            f"workflow {id} has {counted(allocations, 'allocation')} pending or active",
             hint=f"Wait for them, or cancel it: torc cancel {id}",
         )
 
@@ -199,7 +199,7 @@ def _refuse_held(summary: StatusSummary, orphans: Orphans | None) -> None:
         held -= len(orphans.running) + len(orphans.pending)
     if held > 0:
         raise Invalid(
-            f"{held} jobs of workflow {summary.workflow_id} are running or about to, though no runner is active",
+            f"runners hold {counted(held, 'job')} of workflow {summary.workflow_id}, though none of them is active",
             hint=f"If nobody works on them: torc workflows sync-status {summary.workflow_id} --compute-node ID",
         )
 
@@ -247,83 +247,3 @@ def run_hook(command: str, workflow_id: int) -> None:
             f"the recovery hook ended with code {done.returncode}; nothing was changed",
             hint=f"It was: {shlex.join(words)}",
         )
-
-
-# telling
-
-
-def next_step(service: Service, workflow_id: int) -> str:
-    """Return what comes after a recovery."""
-    step = f"Go on with: torc run {workflow_id}"
-    if service.find(SlurmScheduler, workflow_id, limit=1).items:
-        return f"{step} (here; allocations for its Slurm schedulers are not asked for by this command)"
-    return step
-
-
-def _show(app: App, found: Recovering, done: Recovered | None) -> None:
-    """Write the report: JSON, or lines for people."""
-    id, ways = found.workflow_id, found.ways
-    if app.wants_json:
-        body: dict[str, Any] = {
-            "workflow_id": id, "dry_run": found.is_dry_run, "memory_multiplier": ways.memory_multiplier,
-            "runtime_multiplier": ways.runtime_multiplier, "result": found.result(),
-            "diagnosis": [_failure_body(failure) for failure in found.plan.failures],
-        }  # fmt: skip
-        echo_json(body | ({} if done is None else {"run_id": done.run_id, "jobs_by_status": done.jobs_by_status}))
-        return
-    _show_plan(found)
-    if found.is_dry_run:
-        echo("Nothing was changed (dry run).")
-    elif done is not None:
-        again = len(done.job_ids) + len(done.downstream_job_ids)
-        echo(f"Reset {len(done.job_ids)} jobs and {again - len(done.job_ids)} that follow, for run {done.run_id}.")
-    if not found.is_dry_run:
-        echo(next_step(app.service(), id))
-
-
-def _failure_body(failure: Failure) -> dict[str, Any]:
-    attempt = failure.attempt
-    return {
-        "job_id": attempt.job_id, "job_name": attempt.job_name, "return_code": attempt.return_code,
-        "cause": failure.cause.value, "message": _sentence(failure),
-    }  # fmt: skip
-
-
-def _show_plan(found: Recovering) -> None:
-    plan, orphans = found.plan, found.orphans
-    if orphans.runners:
-        verb = "would be" if found.is_dry_run else "were"
-        jobs = len(orphans.running) + len(orphans.pending)
-        echo(f"{len(orphans.runners)} runners are gone; {jobs} jobs that they held {verb} made ready again.")
-    if found.undecided:
-        echo(
-            f"{found.undecided} jobs wait for a decision and are left alone: "
-            f"torc jobs list {found.workflow_id} -s pending_failed"
-        )
-    for title, failures in (("Run again", plan.retried), ("Left alone (see --retry-unknown)", plan.left)):
-        if failures:
-            echo(f"{title} ({len(failures)}):")
-            echo("\n".join(f"  {_sentence(failure)}" for failure in failures[:_SHOWN]))
-            if len(failures) > _SHOWN:
-                echo(f"  ... and {len(failures) - _SHOWN} more")
-    if plan.adjustments:
-        echo("Requirements:")
-    for adjustment in plan.adjustments:
-        needs, new = adjustment.needs, adjustment.correction
-        parts = [
-            f"{word} {old} -> {now}"
-            for word, old, now, is_other in (
-                ("memory", needs.memory, new.memory, adjustment.changes_memory),
-                ("runtime", needs.runtime, new.runtime, adjustment.changes_runtime),
-                ("CPUs", needs.num_cpus, new.num_cpus, adjustment.changes_cpus),
-            )
-            if is_other
-        ]
-        whose = "" if adjustment.in_place else f" (for {len(adjustment.job_ids)} of its jobs)"
-        echo(f"  {needs.name}: {', '.join(parts)}{whose}")
-    if found.is_dry_run and found.ways.recovery_hook is not None and plan.has_unknown:
-        echo(f"First this would be run: {found.ways.recovery_hook} {found.workflow_id}")
-
-
-def _sentence(failure: Failure) -> str:
-    return f"{failure.attempt.job_name} {failure.sentence}"

@@ -16,6 +16,7 @@ from torc_core.cli.pick import pick, workflow_argument
 from torc_core.errors import Invalid
 from torc_core.records.resources import ComputeNode, Job, Workflow
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.service.api import Service
@@ -70,8 +71,8 @@ def sync_status(
         echo("No runner is gone.")
     else:
         would = "Would free" if dry_run else "Freed"
-        jobs = len(found.running) + len(found.pending)
-        echo(f"{would} {jobs} jobs of {len(found.runners)} runners that are gone")
+        jobs = counted(len(found.running) + len(found.pending), "job")
+        echo(f"{would} {jobs} of {counted(len(found.runners), 'runner')} that ended without a word")
         for entry in found.details():
             echo(f"  {entry['job_name']}: {entry['reason']}")
         if not dry_run:

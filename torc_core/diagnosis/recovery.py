@@ -25,7 +25,12 @@ class Failure(NamedTuple):
 
     attempt: Attempt
     cause: Cause
-    sentence: str
+    sentence: str  # goes on after the job's name
+
+    @property
+    def text(self) -> str:
+        """Say which job failed why."""
+        return f"{self.attempt.job_name} {self.sentence}"
 
 
 class RecoveryPlan(NamedTuple):
@@ -35,6 +40,8 @@ class RecoveryPlan(NamedTuple):
     retried: list[Failure]
     left: list[Failure]
     adjustments: list[Adjustment]
+    oom_code: int = OOM_CODE
+    timeout_code: int = TIMEOUT_CODE
 
     @property
     def job_ids(self) -> list[int]:
@@ -75,7 +82,7 @@ def plan_recovery(
     adjustments = plan_corrections(
         known, jobs, factors, oom_code=oom_code, timeout_code=timeout_code, decide=decide
     )  # fmt: skip
-    return RecoveryPlan(failures, retried, left, adjustments)
+    return RecoveryPlan(failures, retried, left, adjustments, oom_code, timeout_code)
 
 
 def _judge(diagnosis: Diagnosis) -> Failure:

@@ -9,6 +9,7 @@ from torc_core.diagnosis.facts import Facts, JobFacts
 from torc_core.diagnosis.packing import misfits
 from torc_core.diagnosis.roots import Links, blocking, heaviest
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 SHOWN = 10
 """Ids of jobs that a finding lists."""
@@ -54,18 +55,13 @@ def _some(jobs: Iterable[JobFacts]) -> tuple[int, ...]:
     return tuple(sorted(job.id for job in jobs)[:SHOWN])
 
 
-def many(count: int, word: str) -> str:
-    """Return a count with its noun: ``1 job``, ``2 jobs``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def _gone_runners(facts: Facts) -> list[Finding]:
     dead = {runner.id for runner in facts.runners if runner.is_dead}
     held = [job for job in facts.jobs if job.holder in dead]
     if not dead:
         return []
     verb = "holds" if len(dead) == 1 else "hold"
-    message = f"{many(len(dead), 'runner')} that ended without a word still {verb} {many(len(held), 'job')}."
+    message = f"{counted(len(dead), 'runner')} that ended without a word still {verb} {counted(len(held), 'job')}."
     return [Finding("runner-gone", message, len(held), f"torc run {facts.workflow_id}", _some(held))]
 
 
@@ -79,7 +75,7 @@ def _not_begun(facts: Facts) -> list[Finding]:
         begin = f"torc run {id}" if is_all else f"torc workflows reinit {id} && torc run {id}"
         found.append(
             Finding(
-                "uninitialized", f"{what} {many(len(new), 'job')} {verb} uninitialized.", len(new), begin, _some(new)
+                "uninitialized", f"{what} {counted(len(new), 'job')} {verb} uninitialized.", len(new), begin, _some(new)
             )
         )
     if facts.missing_files and new:
@@ -94,7 +90,7 @@ def _missing(code: str, word: str, names: Sequence[str], command: str) -> Findin
     more = len(names) - _SOME_PATHS
     listed = ", ".join(names[:_SOME_PATHS]) + (f" and {more} more" if more > 0 else "")
     verb = "is" if len(names) == 1 else "are"
-    return Finding(f"missing-{code}", f"{many(len(names), word)} {verb} not there: {listed}.", len(names), command)
+    return Finding(f"missing-{code}", f"{counted(len(names), word)} {verb} not there: {listed}.", len(names), command)
 
 
 def _waiting_for_people(facts: Facts) -> list[Finding]:
@@ -102,7 +98,7 @@ def _waiting_for_people(facts: Facts) -> list[Finding]:
     if not jobs:
         return []
     verb = "waits" if len(jobs) == 1 else "wait"
-    message = f"{many(len(jobs), 'job')} that failed {verb} for a decision: try again, or fail."
+    message = f"{counted(len(jobs), 'job')} that failed {verb} for a decision: try again, or fail."
     return [
         Finding("undecided", message, len(jobs), f"torc jobs list {facts.workflow_id} -s pending_failed", _some(jobs))
     ]
@@ -116,11 +112,10 @@ def _ready(facts: Facts) -> list[Finding]:
     verb = "waits" if count == 1 else "wait"
     if not runners:
         if facts.pending_allocations:
-            message = (
-                f"{many(count, 'ready job')} {verb} for {many(facts.pending_allocations, 'allocation')} in the queue."
-            )
+            queued = counted(facts.pending_allocations, "allocation")
+            message = f"{counted(count, 'ready job')} {verb} for {queued} in the queue."
             return [Finding("in-queue", message, count, f"torc scheduled-compute-nodes list {id}", _some(ready))]
-        message = f"{many(count, 'ready job')} {verb}, and no runner is active."
+        message = f"{counted(count, 'ready job')} {verb}, and no runner is active."
         return [Finding("no-runner", message, count, f"torc run {id}", _some(ready))]
     reasons, fitting = misfits(ready, runners)
     found = []
@@ -129,16 +124,16 @@ def _ready(facts: Facts) -> list[Finding]:
         if len(reason.jobs) == 1:
             for plural, singular in (("want ", "wants "), ("have ", "has "), ("need ", "needs ")):
                 sentence = singular + sentence.removeprefix(plural) if sentence.startswith(plural) else sentence
-        message = f"{many(len(reason.jobs), 'ready job')} {sentence}."
+        message = f"{counted(len(reason.jobs), 'ready job')} {sentence}."
         found.append(
             Finding(f"too-much-{reason.code}", message, len(reason.jobs), _remedy(reason.code, id), _some(reason.jobs))
         )
     if fitting:
         running = len(facts.with_status(JobStatus.RUNNING, JobStatus.PENDING))
         verb = "fits" if len(fitting) == 1 else "fit"
-        busy = f"which {'is' if len(runners) == 1 else 'are'} busy with {many(running, 'job')}"
+        busy = f"which {'is' if len(runners) == 1 else 'are'} busy with {counted(running, 'job')}"
         rest = busy if running else "which will take them at the next turn"
-        message = f"{many(len(fitting), 'ready job')} {verb} the {many(len(runners), 'active runner')}, {rest}."
+        message = f"{counted(len(fitting), 'ready job')} {verb} the {counted(len(runners), 'active runner')}, {rest}."
         found.append(Finding("busy", message, len(fitting), "", _some(fitting)))
     return found
 
@@ -158,7 +153,7 @@ def _retries(facts: Facts) -> list[Finding]:
         return []
     first = min(str(job.retry_at) for job in jobs)
     verb = "waits" if len(jobs) == 1 else "wait"
-    message = f"{many(len(jobs), 'job')} {verb} for the next attempt, the first until {first}."
+    message = f"{counted(len(jobs), 'job')} {verb} for the next attempt, the first until {first}."
     return [Finding("retry-later", message, len(jobs), "", _some(jobs))]
 
 
@@ -190,7 +185,9 @@ def _blocked(facts: Facts) -> list[Finding]:
         what = f"job {root.name!r} {words}" if most == len(ids) else f"jobs like {root.name!r}, {words}{others}"
         then = command.format(id=facts.workflow_id, job=root.id)
         code = f"behind-{status.value.replace('_', '-')}"
-        found.append(Finding(code, f"{many(len(ids), 'blocked job')} {verb} for {what}.", len(ids), then, (root.id,)))
+        found.append(
+            Finding(code, f"{counted(len(ids), 'blocked job')} {verb} for {what}.", len(ids), then, (root.id,))
+        )
     return found
 
 
@@ -200,9 +197,11 @@ def _ended_badly(facts: Facts) -> list[Finding]:
     if not bad:
         return []
     canceled = Links(facts.jobs).behind((job.id for job in bad), JobStatus.CANCELED)
-    message = f"{many(len(bad), 'job')} failed or {'was' if len(bad) == 1 else 'were'} terminated, like {bad[0].name!r}"
+    message = (
+        f"{counted(len(bad), 'job')} failed or {'was' if len(bad) == 1 else 'were'} terminated, like {bad[0].name!r}"
+    )
     if canceled:
-        message += f"; {many(len(canceled), 'job')} that {'waits' if len(canceled) == 1 else 'wait'} for them "
+        message += f"; {counted(len(canceled), 'job')} that {'waits' if len(canceled) == 1 else 'wait'} for them "
         message += f"{'was' if len(canceled) == 1 else 'were'} canceled"
     return [Finding("failed", f"{message}.", len(bad), f"torc recover {facts.workflow_id} --dry-run", _some(bad))]
 
@@ -210,5 +209,5 @@ def _ended_badly(facts: Facts) -> list[Finding]:
 def _nothing(facts: Facts) -> Finding:
     running = facts.with_status(JobStatus.RUNNING, JobStatus.PENDING)
     if running:
-        return Finding("running", f"Nothing waits: {many(len(running), 'job')} run.", len(running))
+        return Finding("running", f"Nothing waits: {counted(len(running), 'job')} run.", len(running))
     return Finding("complete", "The workflow is complete: all jobs have ended.", len(facts.jobs))

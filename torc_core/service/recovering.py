@@ -31,8 +31,8 @@ def recover_jobs(turn: Turn, id: int, recovery: Recovery) -> Recovered:
     if recovery.changes:
         corrected = correct_requirements(turn, id, RequirementsChanges(changes=recovery.changes))
         made = corrected.resource_requirements_ids
+    runs.raise_run(turn, turn.state(id))  # first, for attempts are counted within a run
     reset = runs.reset_jobs(turn, id, JobReset(job_ids=recovery.job_ids))
-    runs.raise_run(turn, turn.state(id))
     begun = runs.initialize_jobs(turn, id, only_uninitialized=True)
     turn.event(
         id, category="user_action", action="recover", user=turn.caller.user, workflow_id=id, run_id=begun.run_id,

@@ -32,7 +32,7 @@ def only(*jobs, **facts):
     ("jobs", "facts", "code", "message", "then"),
     [
         ((ready(1),), {"is_archived": True}, "archived", "The workflow is archived.", "torc workflows archive false 3"),
-        ((job(1, S.CANCELED),), {"is_canceled": True}, "canceled", 
+        ((job(1, S.CANCELED),), {"is_canceled": True}, "canceled",
          "The workflow is canceled: no more jobs are given out.",
          "torc workflows reinit 3 && torc run 3"),
         ((), {}, "no-jobs", "The workflow has no jobs.", "torc jobs create 3 --name NAME --command COMMAND"),
