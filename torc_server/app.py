@@ -68,7 +68,6 @@ def build_app(
     for op in OPERATIONS.values():
         path = PREFIX + op.path.replace("{", "<").replace("}", ">")
         app.route(path, op.method, Endpoint(op, service, identify, observe))
-    app.route(PREFIX, "GET", lambda: refusal(_no_such_path()))
     return app
 
 

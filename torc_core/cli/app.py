@@ -119,7 +119,7 @@ class App:
 
 def user_name() -> str:
     """Return the name of the user, as the environment or the system knows it."""
-    for variable in ("USER", "LOGNAME", "USERNAME"):
+    for variable in ("TORC_USERNAME", "USER", "LOGNAME", "USERNAME"):
         if os.environ.get(variable):
             return os.environ[variable]
     try:

@@ -34,6 +34,14 @@ def make_global_options() -> list[click.Option]:
             help="Use the database in this folder even if a server is configured.",
         ),
         _global("--url", metavar="URL", help="The server to ask (TORC_API_URL)."),
+        _global("--password", metavar="TEXT", help="Your password (TORC_PASSWORD); here others may see it."),
+        _global("--prompt-password", is_flag=True, flag_value=True, help="Ask for the password."),
+        _global("--tls-ca-cert", metavar="FILE", help="Trust these certificates, too (TORC_TLS_CA_CERT)."),
+        _global(
+            "--tls-insecure", is_flag=True, flag_value=True,
+            help="Talk to the server whoever it is (TORC_TLS_INSECURE).",
+        ),
+        _global("--cookie-header", metavar="TEXT", help="Send this cookie, for a proxy (TORC_COOKIE_HEADER)."),
         _global("--db", metavar="DATABASE", help="The database: a file (torc_output/torc.db), postgresql://..."),
         _global(
             "--log-level", type=click.Choice(LEVELS), help="How much to say (info)."
@@ -41,7 +49,10 @@ def make_global_options() -> list[click.Option]:
     ]  # fmt: skip
 
 
-GLOBAL_NAMES = ("format", "standalone", "url", "db", "log_level")
+GLOBAL_NAMES = (
+    "format", "standalone", "url", "password", "prompt_password", "tls_ca_cert", "tls_insecure", "cookie_header", "db",
+    "log_level",
+)  # fmt: skip
 
 
 class _WithGlobalOptions(click.Command):

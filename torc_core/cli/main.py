@@ -48,6 +48,10 @@ COMMANDS = {
         "events": ("parts:events", "What happened to a workflow."),
         "logs": ("log_commands:logs", "Collect log files, and find common failures in them."),
     },
+    "For teams": {
+        "access-groups": ("access_groups:access_groups", "Groups of people, and the workflows that are open to them."),
+        "admin": ("access_groups:admin", "Look after a server."),
+    },
     "The program": {
         "config": ("config_commands:config", "Show, make and check configuration files."),
         "plugins": ("plugin_commands:plugins", "List and check plugins."),

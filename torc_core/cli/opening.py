@@ -6,7 +6,6 @@ server that this user started on this machine; else the database in this folder.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from torc_core.cli.output import echo
@@ -41,11 +40,10 @@ def choose_url(app: App) -> str:
 def open_service(app: App, *, create: bool) -> Service:
     """Return the service to talk to; raises NotFound when its database does not exist and is not to be made."""
     if app.api_url:
+        from torc_core.cli.logins import encryption_of, login_of
         from torc_core.service.http import HttpService
-        from torc_core.service.server_address import Encryption, Login
 
-        login = Login(app.user, os.environ.get("TORC_PASSWORD"), os.environ.get("TORC_TOKEN", ""))
-        return HttpService(app.api_url, login, Encryption())
+        return HttpService(app.api_url, login_of(app), encryption_of(app))
     from torc_core.service.databases import database_of, open_database
 
     database = database_of(app.database)

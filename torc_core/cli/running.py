@@ -75,6 +75,7 @@ def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = Fals
 
     One that is new, made for this run, is deleted when it cannot begin.
     """
+    from torc_core.cli.logins import token_for_jobs
     from torc_core.cli.progress import Display
     from torc_core.cli.status import has_only_new_jobs
     from torc_core.records.resources import Workflow
@@ -95,7 +96,8 @@ def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = Fals
             service.delete(Workflow, workflow_id)
             app.say("info", f"Workflow {workflow_id} was not begun and is deleted again")
         raise
-    with Display(app.log_level, before) as display:
+    with token_for_jobs(app, service, workflow_id) as token, Display(app.log_level, before) as display:
+        options = options._replace(token=token)
         summary = Runner(service, runner.executor(), workflow_id, options, display.show, app.host).run()
         display.end(is_complete=summary.is_complete)
     _tell_summary(app, service, summary, display, options.output_dir)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
@@ -19,7 +18,6 @@ from torc_core.cli.status import BAD, summary_body, verdict
 from torc_core.cli.syncing import find_orphans, free
 from torc_core.errors import Invalid, TorcError
 from torc_core.runner.log import LogLines
-from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.records.answers import StatusSummary
@@ -43,7 +41,7 @@ torc watch 3 --recover --max-retries 5 --recovery-hook ./clean-up.sh
 @click.option(
     "-p",
     "--poll-interval",
-    type=Amount(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     metavar="SECONDS",
     help="Look for runners that are gone, and show counts, so often (60). Ends are heard of at once.",
@@ -105,7 +103,7 @@ class _Watch:
             summary = self._until_over()
             if not _bad(summary) or summary.is_canceled or self.recoveries >= max_retries:
                 if self.recoveries and self.recoveries >= max_retries and _bad(summary):
-                    self._say("WARN", f"Recovered {counted(self.recoveries, 'time')}; that is enough")
+                    self._say("WARN", f"Recovered {self.recoveries} times; that is enough")
                 return summary
             if not self._recover():
                 return self._service.get_workflow_status(self._id)
@@ -130,8 +128,7 @@ class _Watch:
         """Free what dead runners hold, and say where things are."""
         orphans = find_orphans(self._service, self._id)
         if orphans.runners:
-            gone = counted(len(orphans.runners), "runner")
-            self._say("WARN", f"{gone} ended without a word; the jobs held there are free again")
+            self._say("WARN", f"{len(orphans.runners)} runners are gone; what they held is free again")
             free(self._app, self._id, orphans, self._ways.output_dir, lambda text: self._say("INFO", text))
         if self._show_counts:
             counts = ", ".join(f"{count} {name}" for name, count in summary.jobs_by_status.items() if count)
@@ -147,6 +144,7 @@ class _Watch:
         """Run the workflow here when that was asked for and nobody does; returns whether it was run."""
         if not self._run_here or summary.active_compute_nodes or summary.is_canceled:
             return False
+        from torc_core.cli.logins import token_for_jobs
         from torc_core.cli.progress import Display
         from torc_core.cli.runner_options import Runs
         from torc_core.runner.beginning import begin_run
@@ -157,8 +155,10 @@ class _Watch:
             summary = self._service.get_workflow_status(self._id)
         folder = self._ways.output_dir
         runner = Runs.of(self._app, {**_AS_ALWAYS, "output_dir": None if folder is None else str(folder)})
-        with Display(self._app.log_level, summary) as display:
-            done = Runner(self._service, runner.executor(), self._id, runner.options, display.show).run()
+        ours = token_for_jobs(self._app, self._service, self._id)
+        with ours as token, Display(self._app.log_level, summary) as display:
+            options = runner.options._replace(token=token)
+            done = Runner(self._service, runner.executor(), self._id, options, display.show).run()
             display.end(is_complete=done.is_complete)
         if done.interrupted:
             raise KeyboardInterrupt

@@ -15,6 +15,10 @@ RUNNER_VARIABLE = "TORC_RUNNER_ID"
 """Names the runner on its machine: by it what a killed runner left is found."""
 
 
+SECRETS = ("TORC_PASSWORD", "TORC_COOKIE_HEADER", "TORC_TOKEN")
+"""What a user logs in with; jobs never see it."""
+TOKEN_VARIABLE = "TORC_TOKEN"  # noqa: S105  (a name)
+"""Holds what jobs log in with instead: a token that is good for their workflow only."""
 _MARKS = (RUNNER_VARIABLE, "TORC_WORKFLOW_ID", "TORC_RUN_ID", "TORC_JOB_ID", "TORC_ATTEMPT_ID")
 
 
@@ -37,6 +41,7 @@ def run_environment(
     api_url: str = "",
     submission_directory: str | None = None,
     runner: str = "",
+    token: str = "",
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return what all jobs of a run inherit, and what nothing of a job's own may replace.
 
@@ -45,6 +50,9 @@ def run_environment(
     fixed = {"TORC_WORKFLOW_ID": str(workflow_id), "TORC_RUN_ID": str(run_id), "TORC_OUTPUT_DIR": output_dir}
     if api_url:
         fixed["TORC_API_URL"] = api_url
+    if token:
+        fixed[TOKEN_VARIABLE] = token
+    inherited = {name: value for name, value in inherited.items() if name not in SECRETS}
     if runner:
         fixed[RUNNER_VARIABLE] = runner
     if submission_directory:

@@ -36,6 +36,7 @@ class Launcher:
         self._base, self._fixed = run_environment(
             os.environ, workflow.id, workflow.run_id, options.output_dir, _here(), options.api_url,
             workflow.submission_directory, runner_id(os.getpid(), start_of(os.getpid())),
+            token=options.token,
         )  # fmt: skip
 
     def recovery_request(

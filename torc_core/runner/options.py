@@ -25,6 +25,7 @@ class RunnerOptions(NamedTuple):
     compute_node_type: str = "local"
     scheduler: dict[str, Any] | None = None  # of the compute node record
     api_url: str = ""  # what jobs are told
+    token: str = ""  # what jobs log in with there
     lease_seconds: float | None = None  # silence after which the service takes the jobs away; None: never
     claim_ahead: int = 64  # hold at most so many short jobs beyond those that run
     fail_on_job_failure: bool = False

@@ -42,15 +42,18 @@ def address_of(url: str) -> Address:
 
 
 class Login(NamedTuple):
-    """How the user shows who it is: by name and password, or by a token."""
+    """How the user shows who it is: by name and password, or by a token; and a cookie for a proxy on the way."""
 
     user: str = ""
     password: str | None = None
     token: str = ""
+    cookie: str = ""
 
     def headers(self) -> dict[str, str]:
         """Return what is sent with every request."""
         found = {"X-Torc-Client-User": quote(self.user, safe=" @!$&'*+-.^_`|~")} if self.user else {}
+        if self.cookie:
+            found["Cookie"] = self.cookie
         if self.token:
             found["Authorization"] = f"Bearer {self.token}"
         elif self.password is not None:
@@ -61,13 +64,15 @@ class Login(NamedTuple):
 class Encryption(NamedTuple):
     """How the server's certificate is checked."""
 
-    ca_file: str = ""
+    ca_file: str = ""  # trusted beside those of the system
     is_unchecked: bool = False
 
     def context(self) -> ssl.SSLContext:
         """Return the context of connections; raises UsageError for a file that cannot be used."""
         try:
-            context = ssl.create_default_context(cafile=self.ca_file or None)
+            context = ssl.create_default_context()
+            if self.ca_file:
+                context.load_verify_locations(self.ca_file)
         except (OSError, ssl.SSLError) as exc:
             raise UsageError(f"cannot use the certificates in {self.ca_file}: {exc}") from exc
         if self.is_unchecked:
