@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
@@ -18,6 +19,7 @@ from torc_core.cli.status import BAD, summary_body, verdict
 from torc_core.cli.syncing import find_orphans, free
 from torc_core.errors import Invalid, TorcError
 from torc_core.runner.log import LogLines
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.records.answers import StatusSummary
@@ -41,7 +43,7 @@ torc watch 3 --recover --max-retries 5 --recovery-hook ./clean-up.sh
 @click.option(
     "-p",
     "--poll-interval",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(min=0, min_open=True),
     default=60.0,
     metavar="SECONDS",
     help="Look for runners that are gone, and show counts, so often (60). Ends are heard of at once.",
@@ -103,7 +105,7 @@ class _Watch:
             summary = self._until_over()
             if not _bad(summary) or summary.is_canceled or self.recoveries >= max_retries:
                 if self.recoveries and self.recoveries >= max_retries and _bad(summary):
-                    self._say("WARN", f"Recovered {self.recoveries} times; that is enough")
+                    self._say("WARN", f"Recovered {counted(self.recoveries, 'time')}; that is enough")
                 return summary
             if not self._recover():
                 return self._service.get_workflow_status(self._id)
@@ -128,7 +130,8 @@ class _Watch:
         """Free what dead runners hold, and say where things are."""
         orphans = find_orphans(self._service, self._id)
         if orphans.runners:
-            self._say("WARN", f"{len(orphans.runners)} runners are gone; what they held is free again")
+            gone = counted(len(orphans.runners), "runner")
+            self._say("WARN", f"{gone} ended without a word; the jobs held there are free again")
             free(self._app, self._id, orphans, self._ways.output_dir, lambda text: self._say("INFO", text))
         if self._show_counts:
             counts = ", ".join(f"{count} {name}" for name, count in summary.jobs_by_status.items() if count)
