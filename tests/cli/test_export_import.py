@@ -75,7 +75,7 @@ def test_an_export_to_a_file_is_counted(torc):
     assert body == {"success": True, "workflow_id": 1, "workflow_name": "diamond", "output_file": "w.json"}
     assert counts == {"jobs": 4, "files": 1, "user_data": 0, "results": 3}
     assert events == len(json.loads((torc.path / "w.json").read_text())["events"])
-    assert "4 jobs, 1 files, 3 results" in torc("workflows", "export", 1, "-o", "w.json").out
+    assert "4 jobs, 1 file, 3 results" in torc("workflows", "export", 1, "-o", "w.json").out
     assert not list(torc.path.glob("*.part"))
 
 

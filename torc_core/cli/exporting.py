@@ -48,6 +48,7 @@ def export(
         _export_spec(app, chosen, output, to_format)
         return
     from torc_core.service.exporting import export_text
+    from torc_core.service.importing import in_words
 
     service = app.service()
     workflow = service.get(Workflow, chosen)
@@ -73,8 +74,7 @@ def export(
         about = {"workflow_id": chosen, "workflow_name": workflow.name, "output_file": str(output)}
         echo_json({"success": True, **about, **shown})
     else:
-        words = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in _COUNTED if counts.get(name))
-        echo(f"Wrote workflow {chosen} to {output}: {words}")
+        echo(f"Wrote workflow {chosen} to {output}: {in_words({name: counts.get(name, 0) for name in _COUNTED})}")
 
 
 def _print(pieces: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ ssh cluster torc workflows export 3 | torc workflows import - --name copy
 @pass_app
 def import_workflow(app: App, file: str, name: str | None, skip_results: bool, skip_events: bool, as_is: bool) -> None:
     """Store the workflow of FILE (-: standard input), all or nothing. Its jobs are uninitialized, unless --as-is."""
-    from torc_core.service.importing import Choices, counts_of, import_of, read_document
+    from torc_core.service.importing import Choices, counts_of, import_of, in_words, read_document
 
     text, shown = read_text(file)
     document = read_document(text, shown)
@@ -55,9 +55,8 @@ def import_workflow(app: App, file: str, name: str | None, skip_results: bool, s
         about = {"workflow_id": made.workflow_id, "workflow_name": request.workflow["name"]}
         echo_json({"success": True, **about, **{word: counts[word] for word in _SHOWN}})
         return
-    words = ", ".join(f"{counts[word]} {word.replace('_', ' ')}" for word in _SHOWN if counts[word])
     then = f"See: torc status {made.workflow_id}" if as_is else f"Run it with: torc run {made.workflow_id}"
-    echo(f"Imported workflow {made.workflow_id} with {words or 'no jobs'}. {then}")
+    echo(f"Imported workflow {made.workflow_id} with {in_words({word: counts[word] for word in _SHOWN})}. {then}")
 
 
 def drop_unknown_groups(service: Service, workflow: dict[str, Any]) -> list[str]:

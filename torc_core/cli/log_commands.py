@@ -21,6 +21,7 @@ from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.errors import NotFound
 from torc_core.records.resources import Workflow
+from torc_core.units import counted
 
 logs = TorcGroup("logs", help="Collect log files, and find common failures in them.")
 
@@ -52,7 +53,7 @@ def bundle(app: App, workflow_id: int | None, output_dir: Path | None, bundle_di
     if app.wants_json:
         echo_json({"status": "success", "bundle": str(target), **metadata})
     else:
-        echo(f"Wrote {target} with {len(files)} files. Analyze it with: torc logs analyze {target}")
+        echo(f"Wrote {target} with {counted(len(files), 'file')}. Analyze it with: torc logs analyze {target}")
 
 
 def _write(target: Path, folder: Path, files: list[Path], metadata: dict[str, Any]) -> None:
@@ -128,7 +129,8 @@ def _show(logs: Logs, parsed: int, findings: list[_Finding], advice: dict[str, s
     errors = sum(finding.severity == "Error" for finding in findings)
     name = logs.metadata.get("workflow_name")
     about = f'{logs.workflow_id} "{name}"' if name else str(logs.workflow_id)
-    echo(f"Workflow {about}: {parsed} log files, {errors} errors, {len(findings) - errors} warnings")
+    warnings = counted(len(findings) - errors, "warning")
+    echo(f"Workflow {about}: {counted(parsed, 'log file')}, {counted(errors, 'error')}, {warnings}")
     file = None
     for finding in findings:
         if finding.file != file:

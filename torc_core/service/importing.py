@@ -18,11 +18,13 @@ from torc_core.records.values import Field
 from torc_core.service.exporting import HISTORY, INPUTS_CHANGED, VERSION, sections
 from torc_core.service.whole import POSITION_MARK, POSITIONS, SCHEDULERS, parts, references, renamed_jobs
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 _HELD = (JobStatus.PENDING, JobStatus.RUNNING)
 _DECIDED = ("id", "workflow_id")
 _IMPORTED = "imported"
 _COUNTED = ("files", "user_data", "results", "compute_nodes", "events")
+_WORDS = {"user_data": "user data record", "compute_nodes": "runner"}
 
 
 class Choices(NamedTuple):
@@ -228,7 +230,13 @@ def _free_held(jobs: Iterable[dict[str, Any]], warnings: list[str]) -> None:
         job.pop("compute_node_id", None)
         job.pop("start_time", None)
     if held:
-        warnings.append(f"{len(held)} jobs were running or about to when the export was made; here they are ready")
+        warnings.append(f"{counted(len(held), 'job')} running or about to when the export was made: ready here")
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Return counts by plural name for people: ``2 jobs, 1 file``."""
+    parts = (counted(count, _WORDS.get(plural, plural.removesuffix("s"))) for plural, count in counts.items() if count)
+    return ", ".join(parts) or "no jobs"
 
 
 def counts_of(request: NewWorkflow) -> dict[str, int]:

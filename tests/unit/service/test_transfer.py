@@ -216,7 +216,7 @@ def test_what_runs_at_the_moment_of_a_move_is_ready_there_and_its_runner_gone(se
     desk.tick(1)
     id, warnings = bring_in(other, document(service, desk.workflow_id), as_is=True)
     assert [job.status.value for job in other.each(Job, id)] == ["ready", "ready"]
-    assert "1 jobs were running" in warnings[0]
+    assert "1 job running or about to" in warnings[0]
     assert [node.is_active for node in other.each(ComputeNode, id)] == [False]
 
 
