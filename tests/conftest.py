@@ -1,3 +1,4 @@
 """What tests everywhere can ask for."""
 
+from tests.browser import browser  # noqa: F401  (a fixture)
 from tests.postgres import _shared_url, emptied_postgres_url, postgres_server, postgres_url  # noqa: F401  (fixtures)

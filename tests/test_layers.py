@@ -15,7 +15,7 @@ PACKAGES = ("torc_core", "torc_plugins", "torc_server")
 LEVELS = {
     "errors": 0, "problems": 0, "reasons": 0, "status": 0, "units": 0,
     "records": 1, "operations": 1, "contracts": 1,
-    "spec": 2, "engine": 2, "planning": 2, "diagnosis": 2,
+    "spec": 2, "engine": 2, "planning": 2, "plots": 2, "diagnosis": 2,
     "config": 3, "entry_points": 3, "hookspecs": 3, "plugin_access": 3, "plugin_loading": 3, "plugins": 3,
     "service": 4, "runner": 4,
     "cli": 5, "testing": 5,
@@ -39,7 +39,7 @@ ROOMS = {
     "pytest": ["torc_core.testing"],
     "hypothesis": ["torc_core.testing"],
     "sqlalchemy": ["torc_plugins.storage"],
-    "sqlite3": ["torc_plugins.storage", "torc_core.runner.metrics_file"],
+    "sqlite3": ["torc_plugins.storage", "torc_core.runner.metrics_file", "torc_core.runner.metrics_reading"],
     "strictyaml": ["torc_core.spec", "torc_plugins.policy"],
     "tomllib": ["torc_core.config"],
     "yaml": ["torc_plugins.formats"],

@@ -46,6 +46,8 @@ COMMANDS = {
         "results": ("results:results", "How attempts of jobs ended."),
         "reports": ("reports:reports", "Summaries of a workflow and its results."),
         "events": ("parts:events", "What happened to a workflow."),
+        "plot-resources": ("plotting:plot_resources", "Draw what jobs and machines used."),
+        "monitor-node": ("monitoring_commands:monitor_node", "Measure this machine, without running jobs."),
         "logs": ("log_commands:logs", "Collect log files, and find common failures in them."),
     },
     "For teams": {

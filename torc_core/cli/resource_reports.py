@@ -113,7 +113,7 @@ def correct_resources(
     chosen = pick(app, workflow_id)
     factors = Multipliers(memory_multiplier, runtime_multiplier, cpu_multiplier)
     adjustments, analyzed = _correct(
-        app, chosen, factors, lower=not no_downsize, dry_run=dry_run, job_ids=_ids(job_ids)
+        app, chosen, factors, lower=not no_downsize, dry_run=dry_run, job_ids=ids_of(job_ids)
     )
     if app.wants_json:
         echo_json(_body(chosen, adjustments, analyzed, factors, dry_run=dry_run))
@@ -121,7 +121,8 @@ def correct_resources(
         _show_corrections(adjustments, analyzed, dry_run=dry_run)
 
 
-def _ids(text: str | None) -> set[int] | None:
+def ids_of(text: str | None) -> set[int] | None:
+    """Return the ids that an option names, None when it was left out; raises UsageError."""
     if text is None:
         return None
     words = [word.strip() for word in text.split(",") if word.strip()]

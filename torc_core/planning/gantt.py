@@ -5,12 +5,21 @@ The SVG and the page stand for themselves: no script, no font, no address. They 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import NamedTuple
 
 from torc_core.planning.chart_bars import OTHER, Bar, colour_groups, lines
+from torc_core.planning.chart_page import (
+    COLOURS,
+    LETTER,
+    OTHER_COLOUR,
+    facts_list,
+    html_page,
+    label,
+    shortened,
+    svg_document,
+    text,
+)
 from torc_core.planning.chart_scale import highest_per_column, number, stair_points, time_label, time_ticks
 from torc_core.planning.schedule import Entry, Peak, Schedule
 from torc_core.units import counted, human_memory
@@ -19,23 +28,15 @@ _WIDTH, _LEFT, _RIGHT = 1200, 80, 24
 _PLOT = _WIDTH - _LEFT - _RIGHT
 _MOST_LINES, _LINES_HEIGHT, _MOST_LINE_HEIGHT = 200, 800, 22
 _STRIP, _STRIP_GAP = 56, 34
-_COLOURS = ("#6b9bd1", "#f5a04c", "#74b86a", "#ea7c7d", "#7fc4be", "#c295b5", "#f0d264", "#b39178",
-            "#9aa7e8", "#c9cf5b", "#e79ac0", "#5bb5d6")  # fmt: skip
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LETTER = 6.2  # px; a generous mean for names at 11 px
 _SHOWN_REASONS = 6
 
 _STYLE = (
-    "text{font:12px system-ui,'Segoe UI','DejaVu Sans',sans-serif;fill:#1f2328}"
-    ".bg{fill:#fff}.h{font-size:18px;font-weight:600}.m{fill:#59636e}.n{font-size:11px;fill:#10151c;pointer-events:none}"
-    ".r{fill:#b42318}.e{text-anchor:end}.c{text-anchor:middle}"
-    ".grid{stroke:#d1d9e0;stroke-width:1;shape-rendering:crispEdges}.cap{stroke:#b42318;stroke-dasharray:4 3}"
+    ".n{font-size:11px;fill:#10151c;pointer-events:none}.r{fill:#b42318}.cap{stroke:#b42318;stroke-dasharray:4 3}"
     ".b{stroke:#fff;stroke-width:.5}.p{stroke:#10151c;stroke-width:2}.use{fill:#6b9bd1;fill-opacity:.75}"
-    + "".join(f".g{i}{{fill:{colour}}}" for i, colour in enumerate(_COLOURS))
-    + ".g-1{fill:#a8b0b8}"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.bg{fill:#0d1117}.m{fill:#9198a1}.n{fill:#10151c}"
-    ".r{fill:#ff8f87}.grid{stroke:#30363d}.cap{stroke:#ff8f87}.b{stroke:#0d1117}.p{stroke:#fff}}"
+    + "".join(f".g{i}{{fill:{colour}}}" for i, colour in enumerate(COLOURS))
+    + f".g-1{{fill:{OTHER_COLOUR}}}"
 )
+_DARK_STYLE = ".n{fill:#10151c}.r{fill:#ff8f87}.cap{stroke:#ff8f87}.b{stroke:#0d1117}.p{stroke:#fff}"
 
 
 class _Strip(NamedTuple):
@@ -55,30 +56,21 @@ def svg(schedule: Schedule, title: str) -> str:
 
 def html(schedule: Schedule, title: str) -> str:
     """Return a page with the picture, the figures, what never starts and the critical path."""
-    facts = "".join(f"<dt>{_text(label)}</dt><dd>{_text(value)}</dd>" for label, value in schedule.summary())
-    unstarted = "".join(f"<li>{_text(_some(group.names))}: {_text(group.reason)}</li>" for group in schedule.unstarted)
+    unstarted = "".join(f"<li>{text(_some(group.names))}: {text(group.reason)}</li>" for group in schedule.unstarted)
     never = f"<h2>Jobs that never start</h2><ul>{unstarted}</ul>" if unstarted else ""
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><style>:root{color-scheme:light dark}'
-        "body{font:14px/1.5 system-ui,'Segoe UI','DejaVu Sans',sans-serif;margin:24px;background:#fff;color:#1f2328}"
-        "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0 0 16px}dt{opacity:.7}dd{margin:0}"
-        "svg{width:100%;height:auto}@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}}</style>"
-        f"</head><body><h1>{_text(title)}</h1><dl>{facts}</dl>{never}{_picture(schedule, title, stands_alone=False)}"
-        "</body></html>\n"
-    )
+    return html_page(title, f"{facts_list(schedule.summary())}{never}{_picture(schedule, title, stands_alone=False)}")
 
 
 def _picture(schedule: Schedule, title: str, *, stands_alone: bool) -> str:
     seconds = schedule.makespan_seconds
     px_per_second = _PLOT / seconds if seconds else 0.0
-    groups = colour_groups(schedule.entries, len(_COLOURS))
+    groups = colour_groups(schedule.entries, len(COLOURS))
     drawn = lines(schedule.entries, groups, px_per_second, _MOST_LINES)
     parts: list[str] = []
     y = 16.0
     if stands_alone:
-        parts.append(_label(16, 30, title, "h"))
-        parts.append(_label(16, 52, _facts(schedule), "m"))
+        parts.append(label(16, 30, title, "h"))
+        parts.append(label(16, 52, _facts(schedule), "m"))
         y = 68.0
     legend, y = _legend(groups, schedule, y)
     parts += legend
@@ -97,13 +89,10 @@ def _picture(schedule: Schedule, title: str, *, stands_alone: bool) -> str:
     if stands_alone:
         reasons, end = _reasons(schedule, end + 16)
         parts += reasons
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {number(end)}" width="{_WIDTH}" '
-        f'height="{number(end)}" role="img" aria-labelledby="gantt-title gantt-desc">'
-        f'<title id="gantt-title">{_text(title)}</title><desc id="gantt-desc">{_text(_description(schedule))}</desc>'
-        f'<style>{_STYLE}</style><rect class="bg" width="100%" height="100%"/>'
-    )
-    return "\n".join([head, *parts, "</svg>\n"])
+    return svg_document(
+        parts, width=_WIDTH, height=end, title=title, description=_description(schedule), name="gantt", style=_STYLE,
+        dark_style=_DARK_STYLE,
+    )  # fmt: skip
 
 
 def _facts(schedule: Schedule) -> str:
@@ -132,16 +121,16 @@ def _legend(groups: dict[str, int], schedule: Schedule, y: float) -> tuple[list[
         shown.append((OTHER, counted(others, "other group")))
     parts, x = [], 16.0
     for colour, group in shown:
-        name = _shortened(group, 40)
-        width = 18 + _LETTER * 1.1 * len(name) + 18
+        name = shortened(group, 40)
+        width = 18 + LETTER * 1.1 * len(name) + 18
         if x + width > _WIDTH - 16 and x > 16:
             x, y = 16.0, y + 20
         parts.append(f'<rect class="g{colour}" x="{number(x)}" y="{number(y)}" width="12" height="12" rx="2"/>')
-        parts.append(_label(x + 18, y + 10.5, name))
+        parts.append(label(x + 18, y + 10.5, name))
         x += width
     if schedule.critical_path:
         parts.append(f'<rect class="bg p" x="{number(x + 1)}" y="{number(y + 1)}" width="10" height="10" rx="2"/>')
-        parts.append(_label(x + 18, y + 10.5, "critical path"))
+        parts.append(label(x + 18, y + 10.5, "critical path"))
     return parts, y + 20
 
 
@@ -149,7 +138,7 @@ def _time_axis(seconds: float, px_per_second: float, top: float, end: float) -> 
     for moment in time_ticks(seconds):
         x = _LEFT + moment * px_per_second
         yield f'<path class="grid" d="M{number(x)} {number(top - 4)}V{number(end)}"/>'
-        yield _label(x, top - 8, time_label(moment), "m c")
+        yield label(x, top - 8, time_label(moment), "m c")
 
 
 def _line_labels(count: int, rows_per_line: int, top: float, height: float) -> Iterator[str]:
@@ -159,7 +148,7 @@ def _line_labels(count: int, rows_per_line: int, top: float, height: float) -> I
         if line == 0 or (line + 1) % step == 0:
             first = line * rows_per_line + 1
             name = str(first) if rows_per_line == 1 else f"{first}-{first + rows_per_line - 1}"
-            yield _label(_LEFT - 8, top + line * height + height / 2 + 4, name, "m e")
+            yield label(_LEFT - 8, top + line * height + height / 2 + 4, name, "m e")
 
 
 def _bars(bars: list[Bar], y: float, height: float, critical: set[str]) -> Iterator[str]:
@@ -171,11 +160,11 @@ def _bars(bars: list[Bar], y: float, height: float, critical: set[str]) -> Itera
         yield (
             f'<rect class="{"p" if is_critical else "b"} g{bar.group}" x="{number(x)}" y="{number(y + gap)}" '
             f'width="{number(width)}" height="{number(height - 2 * gap)}"{style}>'
-            f"<title>{_text(bar.tooltip)}</title></rect>"
+            f"<title>{text(bar.tooltip)}</title></rect>"
         )
-        letters = int((width - 8) / _LETTER)
+        letters = int((width - 8) / LETTER)
         if height >= 14 and bar.name and letters >= 4:
-            yield _label(x + 5, y + height / 2 + 4, _shortened(bar.name, letters), "n")
+            yield label(x + 5, y + height / 2 + 4, shortened(bar.name, letters), "n")
 
 
 def _strips(schedule: Schedule) -> list[_Strip]:
@@ -199,41 +188,27 @@ def _strip(strip: _Strip, schedule: Schedule, top: float) -> Iterator[str]:
     used = highest_per_column(spans, seconds, _PLOT) if seconds else [0] * _PLOT
     scale = _STRIP / max(*used, strip.capacity, 1)
     said = f"{strip.label} in use: at most {strip.text(strip.peak.amount)} of {strip.text(strip.capacity)}"
-    yield _label(_LEFT, top - 6, said, "m")
+    yield label(_LEFT, top - 6, said, "m")
     yield (
         f'<path class="use" d="{stair_points([amount * scale for amount in used], _LEFT, bottom, 1)}">'
-        f"<title>{_text(said)}</title></path>"
+        f"<title>{text(said)}</title></path>"
     )
     yield f'<path class="grid" d="M{_LEFT} {number(bottom)}h{_PLOT}"/>'
     yield f'<path class="grid cap" d="M{_LEFT} {number(bottom - strip.capacity * scale)}h{_PLOT}"/>'
-    yield _label(_LEFT - 8, bottom - strip.capacity * scale + 4, strip.text(strip.capacity), "m e")
+    yield label(_LEFT - 8, bottom - strip.capacity * scale + 4, strip.text(strip.capacity), "m e")
 
 
 def _reasons(schedule: Schedule, y: float) -> tuple[list[str], float]:
     """Return what never starts and where the picture ends."""
     parts = []
     for group in schedule.unstarted[:_SHOWN_REASONS]:
-        parts.append(_label(16, y, f"Never start: {_some(group.names)}: {group.reason}", "r"))
+        parts.append(label(16, y, f"Never start: {_some(group.names)}: {group.reason}", "r"))
         y += 18
     if len(schedule.unstarted) > _SHOWN_REASONS:
-        parts.append(_label(16, y, f"and {len(schedule.unstarted) - _SHOWN_REASONS:,} more reasons", "r"))
+        parts.append(label(16, y, f"and {len(schedule.unstarted) - _SHOWN_REASONS:,} more reasons", "r"))
         y += 18
     return parts, y
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2:,} more"
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _label(x: float, y: float, text: str, style: str = "") -> str:
-    kind = f' class="{style}"' if style else ""
-    return f'<text{kind} x="{number(x)}" y="{number(y)}">{_text(text)}</text>'
-
-
-def _text(text: str) -> str:
-    """Escape text for XML; characters that XML cannot hold are shown as the replacement character."""
-    return escape(_NO_XML.sub("\ufffd", text))

@@ -70,7 +70,7 @@ class Companion:
         """Let go of everything: the loop is over, the runner still registered."""
 
 
-COMPANIONS: tuple[str, ...] = ("torc_core.runner.retries:Retries",)
+COMPANIONS: tuple[str, ...] = ("torc_core.runner.monitoring:monitoring_of", "torc_core.runner.retries:Retries",)
 """Each is called with the scene, and makes a companion for the run or None when it has nothing to do there."""
 
 

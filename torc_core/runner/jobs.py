@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from torc_core.runner.journal import Started
     from torc_core.runner.launching import Launcher
     from torc_core.runner.limits import Limits
+    from torc_core.runner.monitoring import Meter
     from torc_core.runner.output_files import Streams
     from torc_core.runner.retries import Retries
     from torc_core.runner.side import SideProcesses
 
 _RETRY_SECONDS = (0.2, 1.0)  # after a start that failed, before the next try; then the job has failed
+_MEASURED = ("peak_memory_bytes", "avg_memory_bytes", "peak_cpu_percent", "read_bytes", "write_bytes")
 _MEAN_WEIGHT = 0.1  # of the latest job in the mean run time
 _LEAVING_SECONDS = 0.25  # a job is in the process group of its runner until it has a session of its own
 
@@ -79,6 +81,7 @@ class Jobs:
         self._tries: dict[int, int] = {}
         self._dying: set[int] = set()  # jobs that were dropped while they ran, up to the end of their processes
         self.retries: Retries | None = None  # what becomes of attempts that failed; None: they are reported
+        self.meter: Meter | None = None  # measures attempts; None: nobody does
         # What a wake-up brought; taken away by the loop.
         self.new_starts: list[JobLaunch] = []
         self.new_ends: list[tuple[JobLaunch, FinishedJob]] = []
@@ -177,6 +180,8 @@ class Jobs:
             run.handle = answer
             run.started_at = now
             self.running[answer] = run
+            if self.meter is not None:
+                self.meter.began(answer, job, self._limits.memory(job.requirements_name, job.memory_bytes), now)
             self.new_starts.append(job)
             self.start_reports.append(StartedJob.of({"job_id": job.id, "start_time": moment}))
             self.journal_starts.append((job.id, job.attempt_id, *answer))
@@ -209,6 +214,8 @@ class Jobs:
                 continue
             job = run.job
             self._capacity.give(job, run.gpu_ids)
+            if self.meter is not None:
+                seen = self.meter.complete(handle, seen)
             if run.is_dropped:
                 self._dying.discard(job.id)
                 continue
@@ -234,8 +241,10 @@ class Jobs:
                 result = outcome(seen, self._limits, run.ended_as)
                 if run.ended_as is not None and result.status is run.ended_as[0] is JobStatus.TERMINATED:
                     extra["again"] = True
-            if seen.peak_memory_bytes is not None:
-                extra["peak_memory_bytes"] = seen.peak_memory_bytes
+            for name in _MEASURED:
+                value = getattr(seen, name)
+                if value is not None:
+                    extra[name] = value
             if seen.cpu_seconds is not None and seconds > 0:
                 extra["avg_cpu_percent"] = round(100 * seen.cpu_seconds / seconds, 1)
             self._end(job, result, seconds, moment, extra, run.streams)

@@ -1,0 +1,1 @@
+"""Pictures of what jobs and machines used over time. No I/O."""
