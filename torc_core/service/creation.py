@@ -8,6 +8,7 @@ from typing import Any, get_origin
 
 from torc_core.errors import Invalid
 from torc_core.problems import Problem
+from torc_core.records.actions import ActionRun
 from torc_core.records.answers import CreatedWorkflow, NewWorkflow
 from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.record import ENCODER, WorkflowPart, stored
@@ -23,7 +24,7 @@ from torc_core.records.resources import (
 from torc_core.records.values import Field, raise_problems, reader
 from torc_core.service import names, rules, verbs
 from torc_core.service.api import Service
-from torc_core.service.history import mark_latest, note_inputs, statuses, take_over
+from torc_core.service.history import mark_armings, mark_latest, note_inputs, statuses, take_over
 from torc_core.service.references import IN_JSON, check_references
 from torc_core.service.registry import handles
 from torc_core.service.rules import DEFAULT_NEEDS, check_env, clean_labels, default_needs
@@ -134,6 +135,8 @@ def _insert(
     names.refuse_twice(kind, [str(vars(record).get("name")) for record in records])
     if kind is Result:
         mark_latest(records, items)
+    if kind is ActionRun:
+        mark_armings(records)
     fields = list(kind.FIELDS.values())
     rows = (tuple(stored(f, getattr(record, f.name)) for f in fields) for record in records)
     turn.is_dirty = True

@@ -16,6 +16,8 @@ from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import IS_ACTIVE, IS_COMPLETE, JobStatus
 
 _KEPT = ("run_id", "is_canceled", "is_archived", "timestamp")
+_FORMER = -1
+"""An arming that no action has."""
 _CHANGED = "changed"
 """A digest that no job has."""
 
@@ -43,6 +45,13 @@ def mark_latest(results: Sequence[Any], items: Sequence[dict[str, Any]]) -> None
             last[result.job_id] = result
     for result in last.values():
         result.is_latest = True
+
+
+def mark_armings(runs: Sequence[Any]) -> None:
+    """Let executions of actions belong to the present arming only if they are of the latest run that has any."""
+    latest = max((run.run_id for run in runs), default=0)
+    for run in runs:
+        run.arming = 0 if run.run_id == latest else _FORMER
 
 
 def take_over(turn: Turn, workflow_id: int, new: NewWorkflow) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torc_core.errors import Invalid
+from torc_core.records.actions import ActionRun, ActionRunStatus
 from torc_core.records.answers import NewWorkflow
 from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.record import WorkflowPart
@@ -159,6 +160,8 @@ def _item(kind: type[WorkflowPart], item: Mapping[str, Any], ids: _Ids, choices:
         made.pop("scheduler_config_id", None)
     if "action_config" in made:
         made["action_config"] = _with_position(made["action_config"], ids)
+    if kind is ActionRun and made.get("status") == ActionRunStatus.RUNNING:
+        made["status"] = ActionRunStatus.LOST.value  # its runner does not reach this service
     if kind is RoCrateEntity:
         for name in ("entity_id", "metadata"):
             made[name] = renamed_jobs(made.get(name), lambda word: _job_mark(word, ids))

@@ -33,7 +33,17 @@ POSITION_MARK = "@"
 def parts() -> dict[str, type[WorkflowPart]]:
     """Return the kinds that move with a workflow by plural name, parents first."""
     moved = NewWorkflow.FIELDS
-    return {plural: kind for plural, kind in RECORDS.items() if issubclass(kind, WorkflowPart) and plural in moved}
+    left = {plural: kind for plural, kind in RECORDS.items() if issubclass(kind, WorkflowPart) and plural in moved}
+    ordered: dict[str, type[WorkflowPart]] = {}
+    while left:
+        plural = next(p for p, kind in left.items() if not _parents(kind) & left.keys())
+        ordered[plural] = left.pop(plural)
+    return ordered
+
+
+def _parents(kind: type[WorkflowPart]) -> set[str]:
+    """Return the kinds whose records must be there before those of a kind."""
+    return {f.refers for f in kind.FIELDS.values() if f.refers} - {kind.PLURAL}
 
 
 def references(kind: type[WorkflowPart]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.service.conftest import Desk
 from torc_core.errors import Invalid
 from torc_core.records import answers as a
+from torc_core.records.actions import ActionRun
 from torc_core.records.allocations import LocalScheduler, ScheduledComputeNode, SlurmStats
 from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.record import RECORDS, WorkflowPart
@@ -194,6 +195,30 @@ def test_a_copy_has_not_run_and_keeps_the_results(service, other):
     files = {file.id: 1.0 for file in other.each(File, id)}
     begun = other.begin_run(id, a.FileTimes(st_mtimes=files))
     assert begun.run_id == 2  # results of run 1 came along
+
+
+ACTED = """{
+  "export_version": "1.0", "workflow": {"id": 1, "name": "acted", "user": "ada", "run_id": 2},
+  "jobs": [{"id": 5, "name": "a", "command": "true", "status": "ready"}],
+  "compute_nodes": [{"id": 9, "hostname": "h", "pid": 1, "start_time": "2026-01-31T08:00:00.000Z", "num_cpus": 1,
+                     "memory_gb": 1.0, "num_gpus": 0, "is_active": true}],
+  "workflow_actions": [{"id": 3, "trigger_type": "on_workflow_start", "action_type": "run_commands",
+                        "action_config": {"commands": ["echo"]}, "trigger_count": 1, "executed": true,
+                        "executed_by": 9}],
+  "action_runs": [
+    {"id": 1, "action_id": 3, "run_id": 1, "compute_node_id": 9, "status": "completed"},
+    {"id": 2, "action_id": 3, "run_id": 2, "compute_node_id": 9, "status": "running"}
+  ]
+}"""
+
+
+def test_an_action_that_was_carried_out_at_the_moment_of_a_move_is_lost_and_given_again(other):
+    id, _ = bring_in(other, json.loads(ACTED), as_is=True)
+    runs = list(other.each(ActionRun, id))
+    assert [(run.run_id, run.status.value) for run in runs] == [(1, "completed"), (2, "lost")]
+    [node] = other.each(ComputeNode, id)
+    [action] = other.each(WorkflowAction, id)
+    assert (action.executed, action.executed_by, node.is_active) == (True, node.id, False)
 
 
 def test_results_and_events_can_be_left_out(service, other):
