@@ -17,6 +17,7 @@ import psycopg
 
 from torc_core.contracts.storage import Row
 from torc_core.records.record import RECORDS, Record, stored_type
+from torc_core.records.values import Field
 from torc_plugins.storage import postgresql_errors as errors
 from torc_plugins.storage import statements
 from torc_plugins.storage.dialect import Dialect
@@ -60,23 +61,30 @@ def _copy(session: Session, kind: type[Record], names: tuple[str, ...], rows: Se
 def update(session: Session, dialect: Dialect, kind: type[Record], names: tuple[str, ...], rows: Sequence[Row]) -> None:
     """Change a chunk of rows, each the values of ``names`` and then its id, as if one after the other."""
     one = statements.update(dialect, kind.PLURAL, names, _BY_ID)
+    fields = fields_of(kind, (*names, "id"))
     if set(names) & set(kind.UNIQUE) or len({row[-1] for row in rows}) < len(rows):
         _update_in_order(session, one, kind, names, rows)
-        return
-    if len(rows) == 1:
+    elif len(rows) == 1:
         _run(session, one, rows[0], kind, names)
-        return
-    session.run("SAVEPOINT chunk")
-    try:
-        fields = fields_of(kind, (*names, "id"))
-        columns = zip(*rows, strict=True)
-        lists = [array(stored_type(f), values) for f, values in zip(fields, columns, strict=True)]
-        session.run(_update_text(kind.PLURAL, names), lists)
-    except UNWRITABLE as exc:
-        _back(session, exc)
-        _update_in_order(session, one, kind, names, rows)
+    elif any(f.refers for f in fields):
+        session.run("SAVEPOINT chunk")
+        try:
+            session.run(_update_text(kind.PLURAL, names), _lists(fields, rows))
+        except UNWRITABLE as exc:
+            _back(session, exc)
+            _update_in_order(session, one, kind, names, rows)
+        else:
+            session.run("RELEASE chunk")
     else:
-        session.run("RELEASE chunk")
+        try:  # nothing can be wrong but a value, whichever row it is in
+            session.run(_update_text(kind.PLURAL, names), _lists(fields, rows))
+        except UNWRITABLE as exc:
+            blame(exc, kind, {})
+
+
+def _lists(fields: Sequence[Field], rows: Sequence[Row]) -> list[str]:
+    """Return the values by column, each column as one value to bind."""
+    return [array(stored_type(f), values) for f, values in zip(fields, zip(*rows, strict=True), strict=True)]
 
 
 @lru_cache(512)

@@ -133,6 +133,20 @@ def test_the_first_row_at_fault_is_named_wherever_it_is_in_its_chunk(storage, wo
 
 
 @pytest.mark.parametrize("alone", [True, False])
+def test_changes_to_values_that_no_column_can_hold_are_refused(storage, workflow, alone):
+    jobs = add(storage, Job, "workflow_id name", *((workflow, str(i)) for i in range(1 if alone else 5)))
+    for field, value, said in [
+        ("command", "nul\0", "U\\+0000|NUL"),
+        ("command", "half \ud800", "Unicode"),
+        ("priority", 2**63, "64 bits|cannot be kept"),
+        ("failure_handler_id", 99, "failure_handler_id 99"),
+    ]:
+        with pytest.raises(Invalid, match=said), storage.transaction():
+            storage.update_each(Job, [field, "origin"], [(value, "x", job) for job in jobs])
+    assert set(column(storage, Job, "origin")) == {None}
+
+
+@pytest.mark.parametrize("alone", [True, False])
 def test_values_that_no_column_can_hold_are_refused(storage, workflow, alone):
     others = [] if alone else [(workflow, f"f{i}", "p", None) for i in range(5)]
     for row, said in [
