@@ -75,12 +75,13 @@ class Builder:
             items.append(item)
             paths = self._texts(item, spec.path or "", "path")
             identifiers = None if spec.identifier is None else self._texts(item, spec.identifier, "identifier")
-            if spec.path is not None and not spec.path.strip():
-                self.findings.error("name-form", f"{item.label}: the path is empty", (*path, "path"))
+            first = len(self.made.files)
             for name, text, identifier in zip(item.names, _each(paths), _each(identifiers), strict=False):
                 file = PlannedFile(name, text, path)
                 file.st_mtime, file.identifier = spec.st_mtime, identifier
                 self.made.files.append(file)
+            if spec.path is not None and not all(file.path.strip() for file in self.made.files[first:]):
+                self.findings.error("name-form", f"{item.label}: the path is empty", (*path, "path"))
         return self._names(items, "dup-file", "file")
 
     def _user_data(self) -> Names:

@@ -18,6 +18,11 @@ from torc_core.spec.template import Template, compile_template, left_over
 from torc_core.units import counted
 
 
+def are_names(texts: Sequence[str]) -> bool:
+    """Whether all texts are one line each and not blank."""
+    return all(map(str.strip, texts)) and len(("x".join(texts) + "x").splitlines()) == 1
+
+
 class Item:
     """One item of the spec with the names it expands to.
 
@@ -72,9 +77,11 @@ class Expander:
         except Refused:
             self.unsure[word].append(name)
             return item
-        if not name.strip() or "\n" in name:
-            self.findings.error("name-form", f"{label}: a name is one line and not empty", (*path, "name"), found=name)
         self._name(item, name, template, spec)
+        if not are_names(item.names):
+            wrong = next(name for name in item.names if not are_names((name,)))
+            what = f"{label}: a name is one line and not empty" + ("" if wrong == name else f", which {wrong!r} is not")
+            self.findings.error("name-form", what, (*path, "name"), found=wrong)
         return item
 
     def _name(self, item: Item, name: str, template: Template | None, spec: ExpandedSpec) -> None:

@@ -80,6 +80,9 @@ class JobPlanner:
 
     def _jobs_of(self, spec: JobSpec, item: Item, jobs: Names) -> list[PlannedJob]:
         many, known = self._resolver.many, self._known
+        if spec.command is not None and not spec.command.strip():
+            what = f"{item.label}: the command is empty, so the job does nothing"
+            self._findings.warning("name-form", what, (*item.path, "command"))
         columns: tuple[Any, ...] = (
             self._text(item, spec.command or "", "command"),
             item.path,
