@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
+from torc_core.contracts.storage import Storage
 from torc_core.operations import Operation
 from torc_core.records.access import AccessGroup, UserGroupMembership, WorkflowAccessGroup
 from torc_core.records.answers.access import TokenRequest
@@ -31,7 +32,7 @@ TEXTS = {
 NUMBERS = {"run_id": 0, "attempt_id": 1, "limit": 5, "offset": 0, "max_retries": 3, "version": 0, "num_cpus": 1}
 JSONS: dict[str, Any] = {
     "action_config": {"scheduler_type": "local", "num_allocations": 1}, "body": {"num_allocations": 2}, "rules": [],
-    "workflow": {"name": "w", "user": "x"},
+    "metadata": {}, "data": {"a": 1}, "workflow": {"name": "w", "user": "x"},
 }  # fmt: skip
 JSONS_WITH_IDS = {
     "schedule_compute_nodes": "slurm_schedulers", "action_config": "slurm_schedulers",
@@ -59,10 +60,12 @@ SECRET = "hidden"
 class World:
     """The storage, the people, and the ids of their records by plural name."""
 
-    def __init__(self, job_status: JobStatus = JobStatus.UNINITIALIZED, **rules: Any) -> None:
+    def __init__(
+        self, job_status: JobStatus = JobStatus.UNINITIALIZED, storage: Storage | None = None, **rules: Any
+    ) -> None:
         """``rules`` are those of Access; they are enforced once the records are there."""
         self.job_status = job_status
-        self.storage = MemoryStorage("")
+        self.storage = storage or MemoryStorage("")
         self.open = LocalService(self.storage, access=Access(administrators=["root"]))
         self.open.create(AccessGroup(name="strangers"))
         self.group_id = self.open.create(AccessGroup(name="team")).id

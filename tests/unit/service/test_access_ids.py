@@ -59,7 +59,10 @@ def full_arguments(op: Operation, ids: dict[str, int]) -> dict[str, Any]:
 
 def world_for(op: Operation, **rules: Any) -> World:
     """Return a world in which the job is as the operation wants it."""
-    needed = {"start_job": JobStatus.PENDING, "retry_job": JobStatus.FAILED, "spawn_jobs": JobStatus.RUNNING}
+    needed = {
+        "start_job": JobStatus.PENDING, "retry_job": JobStatus.FAILED, "recover_jobs": JobStatus.FAILED,
+        "spawn_jobs": JobStatus.RUNNING,
+    }  # fmt: skip
     return World(needed.get(op.name, JobStatus.UNINITIALIZED), **rules)
 
 
