@@ -62,6 +62,15 @@ def test_waiting_for_a_finished_workflow_tells_how_it_ended(finished, torc):
     assert torc("wait", 1, "--timeout", 0).code == 0
 
 
+def test_waiting_ends_when_only_decisions_are_left(torc):
+    jobs = "[{name: a, command: exit 5}, {name: b, command: echo, depends_on: [a]}]"
+    spec = f"name: ask\nuse_pending_failed: true\ncompute_node_wait_for_new_jobs_seconds: 1\njobs: {jobs}\n"
+    torc("run", torc.write("spec.yaml", spec), code=None)
+    assert torc.json("status")["jobs_by_status"]["pending_failed"] == 1
+    for words in (("wait", 1), ("watch", 1), ("watch", 1, "--recover")):
+        assert torc.json(*words, code=1)["is_complete"] is False
+
+
 def test_waiting_for_what_nobody_works_on_says_so_and_has_an_end(torc):
     torc.create(DIAMOND)
     done = torc("wait", 1, "--timeout", "0.1", code=1)

@@ -99,6 +99,13 @@ def has_only_new_jobs(summary: StatusSummary) -> bool:
     return bool(summary.run_id) and not left and 0 < counts["uninitialized"] < summary.total_jobs
 
 
+def waits_for_people(summary: StatusSummary) -> bool:
+    """Whether nothing goes on by itself: what has not ended waits for decisions about jobs that failed."""
+    counts = summary.jobs_by_status
+    moving = sum(counts[name] for name in ("uninitialized", "ready", "pending", "running"))
+    return bool(counts["pending_failed"]) and not moving and not getattr(summary, "waiting_retries", 0)
+
+
 def verdict(summary: StatusSummary) -> str:
     """Return one or two sentences on where a workflow stands and what to do next."""
     id, counts, bad = summary.workflow_id, summary.jobs_by_status, failures(summary)
@@ -126,7 +133,10 @@ def verdict(summary: StatusSummary) -> str:
 @click.option("--timeout", type=Amount(min=0), metavar="SECONDS", help="Give up after so long (never).")
 @pass_app
 def wait(app: App, workflow_id: int | None, timeout: float | None) -> int:
-    """Wait until a workflow is complete; exit 1 when jobs did not succeed, or when the time is over."""
+    """Wait until a workflow is complete; exit 1 when jobs did not succeed, or when the time is over.
+
+    It also ends, with 1, when all that is left waits for decisions about jobs that failed.
+    """
     chosen = pick(app, workflow_id)
     service = app.service()
     summary = service.get_workflow_status(chosen)
@@ -142,12 +152,18 @@ def wait(app: App, workflow_id: int | None, timeout: float | None) -> int:
 
 
 def _wait_for_end(service: Service, workflow_id: int, timeout: float | None) -> None:
-    """Return when the workflow is complete; raises TimeIsOver."""
+    """Return when the workflow is complete, or goes on only when people decide; raises TimeIsOver."""
     deadline = None if timeout is None else time.monotonic() + timeout
+    look_at = 0.0
     while True:
         version = service.wait_for_change(workflow_id).version
         if service.is_workflow_complete(workflow_id).is_complete:
             return
+        if time.monotonic() >= look_at:  # summaries take time
+            look_at = time.monotonic() + _LONG_POLL_SECONDS / 2
+            summary = service.get_workflow_status(workflow_id)
+            if waits_for_people(summary) and not summary.active_compute_nodes:
+                return
         left = _LONG_POLL_SECONDS if deadline is None else min(deadline - time.monotonic(), _LONG_POLL_SECONDS)
         if left <= 0:
             raise TimeIsOver(

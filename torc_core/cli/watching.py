@@ -15,7 +15,7 @@ from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.recovering import NothingToRetry, Recovering, Ways, recovery_options
-from torc_core.cli.status import BAD, summary_body, verdict
+from torc_core.cli.status import BAD, summary_body, verdict, waits_for_people
 from torc_core.cli.syncing import find_orphans, free
 from torc_core.errors import Invalid, TorcError
 from torc_core.runner.log import LogLines
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from torc_core.records.answers import StatusSummary
     from torc_core.service.api import Service
 
-_AS_ALWAYS: dict[str, Any] = {
-    "executor": "local", "labels": (), "time_limit": None, "end_time": None, "persistent": False,
-    "fail_on_job_failure": False,
-}  # fmt: skip
-"""What ``torc run`` does when nothing is said."""
 _LONGEST_WAIT_S = 20.0  # of one question to the service
 _EXAMPLES = """
 torc watch 3
@@ -115,10 +110,12 @@ class _Watch:
         looked_at = float("-inf")
         while True:
             version = self._service.wait_for_change(self._id).version
-            summary = self._service.get_workflow_status(self._id)
-            if _is_over(summary) and not summary.active_compute_nodes:
-                return summary
-            if time.monotonic() - looked_at >= self._poll_seconds:
+            is_due = time.monotonic() - looked_at >= self._poll_seconds
+            if is_due or self._service.is_workflow_complete(self._id).is_complete:  # summaries take time
+                summary = self._service.get_workflow_status(self._id)
+                if (summary.is_complete or waits_for_people(summary)) and not summary.active_compute_nodes:
+                    return summary
+            if is_due:
                 looked_at = time.monotonic()
                 self._look(summary)
                 if self._run_if_nobody_does(summary):
@@ -157,7 +154,7 @@ class _Watch:
             begin_run(self._service, self._id)
             summary = self._service.get_workflow_status(self._id)
         folder = self._ways.output_dir
-        runner = Runs.of(self._app, {**_AS_ALWAYS, "output_dir": None if folder is None else str(folder)})
+        runner = Runs.of(self._app, {**_unsaid(), "output_dir": None if folder is None else str(folder)})
         ours = token_for_jobs(self._app, self._service, self._id)
         with ours as token, Display(self._app.log_level, summary) as display:
             options = runner.options._replace(token=token)
@@ -205,10 +202,10 @@ class _Watch:
             self._log.write(level, text)
 
 
-def _is_over(summary: StatusSummary) -> bool:
-    """Whether nothing goes on by itself: all has ended, or what has not waits for decisions only."""
-    if summary.is_complete:
-        return True
-    counts = summary.jobs_by_status
-    moving = sum(counts[name] for name in ("uninitialized", "ready", "pending", "running"))
-    return bool(counts["pending_failed"]) and not moving
+def _unsaid() -> dict[str, Any]:
+    """Return what ``torc run`` makes of its runner's options when none of them is given."""
+    from torc_core.cli.runner_options import runner_options
+
+    command = click.command()(runner_options(lambda **given: given))
+    with command.make_context("run", []) as context:
+        return dict(context.params)
