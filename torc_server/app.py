@@ -7,17 +7,20 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, quote
 
 import bottle
 
 from torc_core.errors import Malformed, NotFound, TorcError, Unauthorized
 from torc_core.operations import Operation
+from torc_core.records.resources import Job
 from torc_core.service.api import OPERATIONS
 from torc_core.service.local import LocalService
-from torc_server import dialects, replies
-from torc_server.callers import Dialect, Identify, dialect_of, trusting
+from torc_core.service.turn import Caller, with_ids
+from torc_server import dialects, replies, seeds
+from torc_server.callers import UNKNOWN, Dialect, Identify, dialect_of, trusting
 from torc_server.codec import decode, encode
-from torc_server.params import Arguments, read_query
+from torc_server.params import Arguments, read_path_value, read_query
 from torc_server.polls import MAX_SECONDS, WAITS, Waits
 from torc_server.streams import Stream
 from torc_server.throttle import TooManyLogins
@@ -25,6 +28,10 @@ from torc_server.waiting import Poll
 
 LOG = logging.getLogger("torc.server.requests")
 PREFIX = "/torc-service/v1"
+ASYNCHRONOUS = {
+    name: other for name, other in {"initialize_jobs": "start_initialize_jobs"}.items() if other in OPERATIONS
+}
+"""Operations that can be asked for as a task, with the one that does so; both have one path."""
 Headers = tuple[tuple[str, str], ...]
 _LOGIN = (("WWW-Authenticate", 'Basic realm="Torc"'),)
 
@@ -67,15 +74,41 @@ def build_app(
     app.default_error_handler = partial(_error_page, identify)
     for op in OPERATIONS.values():
         path = PREFIX + op.path.replace("{", "<").replace("}", ">")
-        app.route(path, op.method, Endpoint(op, service, identify, observe))
+        endpoint: Callable[..., bottle.HTTPResponse] = Endpoint(op, service, identify, observe)
+        if op.name in ASYNCHRONOUS:
+            endpoint = _either(endpoint, Endpoint(OPERATIONS[ASYNCHRONOUS[op.name]], service, identify, observe))
+        app.route(path, op.method, endpoint)
+    for method, path, name, read in seeds.ROUTES:
+        seed = Endpoint(OPERATIONS[name], service, identify, observe, read)
+        app.route(PREFIX + path.replace("{", "<").replace("}", ">"), method, seed)
     return app
+
+
+def _either(
+    now: Callable[..., bottle.HTTPResponse], later: Callable[..., bottle.HTTPResponse]
+) -> Callable[..., bottle.HTTPResponse]:
+    """Return what gives a request to one of two endpoints: with ``async=true`` to the one that makes a task of it."""
+
+    def choose(**variables: str) -> bottle.HTTPResponse:
+        asked = parse_qs(bottle.request.environ.get("QUERY_STRING", "")).get("async")
+        return (later if asked and asked[-1] == "true" else now)(**variables)
+
+    return choose
 
 
 class Endpoint:
     """One operation over HTTP."""
 
-    def __init__(self, op: Operation, service: LocalService, identify: Identify, observe: Observe) -> None:
-        self._op, self._service, self._identify, self._observe = op, service, identify, observe
+    def __init__(
+        self,
+        op: Operation,
+        service: LocalService,
+        identify: Identify,
+        observe: Observe,
+        read: seeds.Read | None = None,
+    ) -> None:
+        """``read`` makes a request for the operation of one that is written otherwise."""
+        self._op, self._service, self._identify, self._observe, self._read = op, service, identify, observe, read
         self._arguments = Arguments(op)
         self._waits = WAITS.get(op.name)
 
@@ -97,15 +130,20 @@ class Endpoint:
     def _understand(
         self, environ: dict[str, Any], variables: dict[str, str], dialect: Dialect, span: str, began: float
     ) -> Request:
-        caller = self._identify(environ, dialect)
-        query, body = read_query(environ.get("QUERY_STRING", "")), None
-        if self._arguments.has_body:
+        service = self._service.for_caller(self._identify(environ, dialect))
+        op, query, body = self._op, read_query(environ.get("QUERY_STRING", "")), None
+        if self._read is not None:
+            variables = {name: read_path_value(text) for name, text in variables.items()}
+            variables, body = self._read(service, variables, _body_of(environ, is_required=False))
+            variables = {name: quote(text) for name, text in variables.items()}
+        elif self._arguments.has_body:
             body = _body_of(environ)
-        op = self._op
-        query, body = dialects.incoming(op, query, body, dialect)
+        given = dialects.incoming(op, query, body, dialect)
         wrap = op.bend.wrap if op.bend is not None and not dialect.is_ours else ""
-        arguments = self._arguments.of(variables, query, body, wrap)
-        return Request(op, environ, dialect, self._service.for_caller(caller), arguments, span, began)
+        arguments = self._arguments.of(variables, given.query, given.body, wrap)
+        dialects.keep_texts(op, arguments, given.texts)
+        arguments = dialects.arguments_for(op, arguments, dialect)
+        return Request(op, environ, dialect, service, arguments, span, began)
 
     def _carry_out(self, request: Request) -> Reply | None:
         """Return the answer, None when it comes later."""
@@ -122,8 +160,15 @@ class Endpoint:
         return self._try_at_once(request, waits, conn, seconds)
 
     def _reply(self, request: Request, answer: Any) -> Reply:
-        status, shown = dialects.outgoing(self._op, answer, request.dialect)
+        status, shown = dialects.outgoing(self._op, answer, request.dialect, self._names)
         return Reply(status, encode(shown))
+
+    def _names(self, job_ids: list[int]) -> dict[int, str]:
+        """Return the names of jobs, for answers that were allowed already."""
+        found: dict[int, str] = self._service.owner.read(
+            lambda turn: dict(turn.rows(Job, ("id", "name"), with_ids(job_ids))), Caller()
+        )
+        return found
 
     def _try_at_once(self, request: Request, waits: Waits, conn: Any, seconds: float) -> Reply | None:
         op, waiting = self._op, conn.server.hub.waiting
@@ -165,8 +210,10 @@ class Endpoint:
             )  # fmt: skip
 
 
-def _body_of(environ: dict[str, Any]) -> Any:
+def _body_of(environ: dict[str, Any], *, is_required: bool = True) -> Any:
     """Return the JSON of the body; raises Malformed, UnsupportedBody."""
+    if not is_required and environ.get("CONTENT_LENGTH", "0") in ("", "0"):
+        return None
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if kind != replies.JSON:
         said = f"not {kind[:60]}" if kind else "which it does not say"
@@ -182,7 +229,7 @@ def _no_such_path() -> NotFound:
     return NotFound(f"there is nothing at this path; the API is under {PREFIX}/")
 
 
-def _failed(exc: Exception, dialect: Dialect = dialects.UNKNOWN) -> Reply:
+def _failed(exc: Exception, dialect: Dialect = UNKNOWN) -> Reply:
     """Return the answer for what went wrong."""
     if isinstance(exc, TorcError):
         headers = _LOGIN if isinstance(exc, Unauthorized) else ()
@@ -227,7 +274,7 @@ def _error_page(identify: Identify, error: bottle.HTTPError) -> bytes:
             bottle.response.set_header(name, value)
         return reply.body
     if error.status_code == 404:
-        return encode(dialects.error(_no_such_path(), dialects.UNKNOWN))
+        return encode(dialects.error(_no_such_path(), UNKNOWN))
     if error.status_code == 405:
         return replies.error_body("this path is known, but not with this method; see Allow", "MethodNotAllowed")
     return replies.error_body(str(error.body), "")

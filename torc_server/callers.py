@@ -29,7 +29,7 @@ class Form(enum.Enum):
 
 
 class Dialect(NamedTuple):
-    """How a caller speaks. ``release`` is that of the client whose document it follows, empty for unknown ones."""
+    """How a caller speaks. ``release`` is that of the client whose document it follows, empty for our own."""
 
     release: str
     form: Form
@@ -37,7 +37,8 @@ class Dialect(NamedTuple):
     is_command_line: bool = False
 
 
-_UNKNOWN = Dialect("", Form.AS_WRITTEN)
+UNKNOWN = Dialect("any", Form.AS_WRITTEN)
+"""Whoever does not say which client this is: people with curl, programs of other makes."""
 _OWN = Dialect("", Form.OBJECT, is_ours=True)
 _PYTHON = {(0, 7): "0.12", (0, 12): "0.22", (0, 21): "0.35"}
 
@@ -56,7 +57,7 @@ def dialect_of(agent: str, names_user: bool) -> Dialect:
     if agent.startswith("OpenAPI-Generator/") and agent.endswith(_COMMAND_LINE):
         release, form = ("1.0", Form.OBJECT) if names_user else ("0.22", Form.TEXT)
         return Dialect(release, form, is_command_line=True)
-    return _UNKNOWN
+    return UNKNOWN
 
 
 Identify = Callable[[dict[str, Any], Dialect], Caller]

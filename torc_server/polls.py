@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from torc_core.service.ticks import says_something
+
 Arguments = dict[str, Any]
 
 
@@ -22,12 +24,11 @@ class Waits(NamedTuple):
     """Whether only ready jobs, or the end of the workflow, are worth another attempt."""
 
 
-def _no_tick(arguments: Arguments, answer: Any) -> bool:
-    return not (answer.jobs or answer.refused or answer.lost or answer.is_complete or answer.is_canceled)
-
-
 def _tick(arguments: Arguments, **changes: Any) -> Arguments:
     return {**arguments, "report": arguments["report"].changed(wait_seconds=0.0, **changes)}
+
+
+_REPORTED = {"started": None, "finished": None, "released": None, "held": None, "actions": None, "resend": False}
 
 
 WAITS: dict[str, Waits] = {
@@ -39,10 +40,10 @@ WAITS: dict[str, Waits] = {
         for_jobs=False,
     ),
     "tick": Waits(
-        seconds=lambda arguments: getattr(arguments["report"], "wait_seconds", 0.0),
+        seconds=lambda arguments: arguments["report"].wait_seconds,
         at_once=_tick,
-        again=lambda arguments: _tick(arguments, started=None, finished=None, released=None, resend=False),
-        is_nothing=_no_tick,
+        again=lambda arguments: _tick(arguments, **_REPORTED),
+        is_nothing=lambda arguments, answer: not says_something(answer),
         for_jobs=True,
     ),
 }

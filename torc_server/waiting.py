@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_S = 0.02
 _LAST_PAUSE_S = 1.0
 """Between two attempts of one runner for which the ready jobs are none."""
+_SELDOM_S = 1.0
+"""After so long everybody is asked again when anything changed: there is more to hear of than ready jobs."""
 
 
 class Workflows(Protocol):
@@ -50,7 +52,7 @@ class Poll:
         self.deadline = time.monotonic() + seconds
         self.version = 0
         self.is_last = self.is_ended = False
-        self.again_at = 0.0
+        self.again_at = self.kept_at = 0.0
         self.pause_s = _FIRST_PAUSE_S
         self.waiting: Waiting | None = None
         self._ask = ask
@@ -156,7 +158,7 @@ class Waiting:
             poll.pause_s = min(2 * poll.pause_s, _LAST_PAUSE_S)
         else:
             heapq.heappush(self._deadlines, (poll.deadline, next(self._order), poll))
-        poll.again_at = now + poll.pause_s
+        poll.kept_at, poll.again_at = now, now + poll.pause_s
         group.polls[poll] = None
         if poll.is_last or poll.deadline <= now:
             poll.is_last = True
@@ -176,10 +178,9 @@ class Waiting:
             elif poll.version == pulse.version:
                 continue
             elif poll.for_jobs and not pulse.is_over:
-                if left <= 0:
-                    continue
-                if poll.again_at > now:
-                    group.look_at = min(group.look_at, poll.again_at)
+                again_at = poll.again_at if left > 0 else poll.kept_at + _SELDOM_S
+                if again_at > now:
+                    group.look_at = min(group.look_at, again_at)
                     continue
                 left -= 1
             self._make_due(poll)

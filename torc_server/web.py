@@ -50,6 +50,8 @@ class WebServer(Server):
     ) -> None:
         super().__init__(address, app, numthreads=threads, request_queue_size=_BACKLOG)
         self.gateway = Gateway
+        self._connections: Any = None
+        self.ready: bool = False
         self.owner, self.limits = owner, limits
         self.ssl_adapter = ssl_adapter
         self.max_request_header_size = 0  # the hub sees to sizes

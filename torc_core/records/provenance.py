@@ -13,3 +13,4 @@ class RoCrateEntity(
     entity_type: str = field("@type")
     file_id: int | None = field("the file it describes", default=None, refers="files", filter=True)
     metadata: Json = field("the entity's properties")
+    json_texts: Json = field("as in Workflow", default=None, beside=True)

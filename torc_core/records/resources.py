@@ -42,6 +42,7 @@ class Workflow(
     run_id: int = field("raised by every initialization", default=0, read_only=True)
     is_canceled: bool = field(default=False, read_only=True)
     is_archived: bool = field(default=False, read_only=True, filter=True)
+    json_texts: Json = field("JSON fields that were written as text, as they were", default=None, beside=True)
 
 
 class File(
@@ -107,6 +108,7 @@ class FailureHandler(
 
     name: str = field("unique in its workflow, unless a client of another make repeated it")
     rules: Json = field("a list of rules, first match wins", default=None)
+    json_texts: Json = field("as in Workflow", default=None, beside=True)
 
 
 class SlurmScheduler(WorkflowPart, plural="slurm_schedulers"):

@@ -39,7 +39,8 @@ class Field(NamedTuple):
     links: str = ""  # the list holds ids of records of that kind
     refers: str = ""  # the id of one record of that kind
     mentions: str = ""  # the same, of one of these kinds, kept when that record is gone; 0 is none
-    internal: bool = False  # stored, never on the wire
+    internal: bool = False  # stored, never on the wire, and not loaded with the record
+    beside: bool = False  # stored and loaded with the record, never on the wire
     read_only: bool = False  # the service's business
     cleared_by_null: bool = False  # in updates; elsewhere null is "unchanged"
     since: str = ""  # first API release that has it
@@ -202,11 +203,11 @@ class Value:
                 cls.FIELDS[name] = _complete(name, annotation, cls.__dict__.get(name, REQUIRED))
         for name, f in cls.FIELDS.items():
             setattr(cls, name, None if f.default is REQUIRED else f.default)
-        cls._hidden = frozenset(n for n, f in cls.FIELDS.items() if f.internal)
+        cls._hidden = frozenset(n for n, f in cls.FIELDS.items() if f.internal or f.beside)
         cls._plan = [
             (f.name, f.type, reader(f.type), f.default, f.check, f.cleared_by_null)
             for f in cls.FIELDS.values()
-            if not f.internal
+            if not (f.internal or f.beside)
         ]
 
     def __init__(self, **values: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from torc_core.contracts.storage import Condition
@@ -63,10 +64,9 @@ def batch_complete_jobs(turn: Turn, id: int, batch: Completions) -> CompletionAn
     state = turn.state(id)
     entries = [(c.job_id, c.status, c.run_id, c.result) for c in batch.completions]
     refused = _complete(turn, state, entries)
-    bad = {job_id for job_id, _ in refused}
-    completed = [job_id for job_id, *_ in entries if job_id not in bad]
+    taken = Counter(job_id for job_id, *_ in entries) - Counter(job_id for job_id, _ in refused)
     errors = [{"job_id": job_id, "message": message} for job_id, message in refused]
-    return CompletionAnswers(completed=completed, errors=errors)
+    return CompletionAnswers(completed=list(taken), errors=errors)
 
 
 def _complete(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
 from torc_core.records import answers as a
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import ComputeNode, File, Job, Result, UserData, Workflow
 from torc_core.records.values import Value
@@ -65,10 +66,13 @@ def get_workflow_status(turn: Turn, id: int) -> a.StatusSummary:
     minutes, walltime = _times(turn, latest, state.run_id)
     nodes = turn.rows(ComputeNode, ("process",), of_workflow(id, Condition("is_active", "equal", 1)))
     active = sum(process is None or not is_dead(process) for (process,) in nodes)
+    allocations = turn.storage.tally(ScheduledComputeNode, "status", of_workflow(id))
     return a.StatusSummary(
         workflow_id=id, workflow_name=workflow.name, workflow_user=workflow.user, run_id=state.run_id,
         total_jobs=len(state.graph), jobs_by_status=counts_of(state), total_exec_time_minutes=minutes,
-        walltime_seconds=walltime, active_compute_nodes=active, is_complete=state.graph.is_complete,
+        walltime_seconds=walltime, active_compute_nodes=active,
+        pending_scheduled_nodes=allocations.get("pending", 0), active_scheduled_nodes=allocations.get("active", 0),
+        is_complete=state.graph.is_complete,
         is_canceled=state.graph.canceled, is_archived=state.is_archived,
     )  # fmt: skip
 

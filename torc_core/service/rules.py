@@ -197,6 +197,8 @@ def default_needs(turn: Turn, workflow_id: int) -> int:
 
 def before_update(turn: Turn, old: Record, changes: dict[str, Any]) -> None:
     """Check and complete the changes of a record; raises Invalid."""
+    if "json_texts" in changes:
+        changes["json_texts"] = {**(vars(old).get("json_texts") or {}), **(changes["json_texts"] or {})} or None
     if isinstance(old, Workflow):
         check_env(changes.get("env"))
         _keep_groups(old, changes)
