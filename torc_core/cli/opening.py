@@ -1,13 +1,16 @@
 """Which service a command talks to, and how it is opened.
 
-The first that is named counts: ``--url``; ``--standalone`` or ``--db``; ``TORC_API_URL`` or ``client.api_url``; a
-server that this user started on this machine; else the database in this folder.
+The first that is named counts: ``--url``; ``--standalone`` or ``--db``; ``TORC_DB``; ``TORC_API_URL`` or
+``client.api_url``; a server that this user started on this machine; else the database in this folder. Jobs are told
+what their runner uses by one of the two variables.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from torc_core.cli.app import DATABASE_VARIABLE
 from torc_core.cli.output import echo
 from torc_core.errors import UsageError
 
@@ -23,7 +26,7 @@ def choose_url(app: App) -> str:
         if options.get("db") or options.get("standalone"):
             raise UsageError("--url asks a server, --db and --standalone use a database", hint="Give one of them.")
         return str(url)
-    if options.get("db") or options.get("standalone"):
+    if options.get("db") or options.get("standalone") or os.environ.get(DATABASE_VARIABLE):
         return ""
     configured = app.config["client.api_url"]
     if configured:

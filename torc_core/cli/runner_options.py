@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -63,6 +64,7 @@ class Runs(NamedTuple):
 
 def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
     """Return what the runner is told: options of the line before those of the configuration; raises UsageError."""
+    from torc_core.runner.allocating import allocation_of
     from torc_core.runner.options import RunnerOptions
 
     def chosen(name: str) -> Any:
@@ -82,6 +84,8 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         persistent=given["persistent"],
         fail_on_job_failure=given["fail_on_job_failure"],
         api_url=app.api_url,
+        database=app.database_for_jobs,
+        scheduler=allocation_of(os.environ),
         monitor=app.config["client.run.monitor"],
         use_cgroups=app.config["client.run.cgroups"],
     )

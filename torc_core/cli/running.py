@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 10
 _SHOWN_FILES = 3
+_rerun = click.option(
+    "--rerun", "rerun", flag_value="changed", help="Begin its next run: what failed, did not run or has changed."
+)
+_rerun_all = click.option("--rerun-all", "rerun", flag_value="all", help="Begin its next run: everything.")
 _EXAMPLES = """
 torc run workflow.yaml
 torc run workflow.yaml --dry-run --gantt plan.svg
 torc run workflow.yaml --resume
 torc run 3 --max-parallel-jobs 4 --fail-on-job-failure
+torc run 3 --rerun
 generate-spec | torc run -
 """
 
@@ -38,6 +43,8 @@ generate-spec | torc run -
 @click.command(cls=TorcCommand, examples=_EXAMPLES)
 @click.argument("spec_or_id", required=False, shell_complete=complete_file)
 @click.option("--resume", is_flag=True, help="Go on with the latest workflow made from this spec in this folder.")
+@_rerun
+@_rerun_all
 @click.option("--dry-run", is_flag=True, help="Play it on a virtual clock; nothing is started or stored.")
 @click.option("--gantt", type=click.Path(path_type=Path), help="With --dry-run: write a picture (.svg or .html).")
 @click.option("--force", is_flag=True, help="Begin although input files are missing.")
@@ -45,8 +52,8 @@ generate-spec | torc run -
 @runner_options
 @pass_app
 def run(
-    app: App, spec_or_id: str | None, resume: bool, dry_run: bool, gantt: Path | None, force: bool, skip_checks: bool,
-    **given: Any,
+    app: App, spec_or_id: str | None, resume: bool, rerun: str | None, dry_run: bool, gantt: Path | None, force: bool,
+    skip_checks: bool, **given: Any,
 ) -> int:  # fmt: skip
     """Run SPEC_OR_ID here: a spec file (-: standard input), or the id of a stored workflow.
 
@@ -66,17 +73,20 @@ def run(
         plan = read_plan(app, spec_or_id, skip_checks=skip_checks)
         workflow_id = find_resumable(app, plan) if resume else store(app, plan).workflow_id
         app.say("info", f"{'Resuming' if resume else 'Created'} workflow {workflow_id}")
-        return run_workflow(app, workflow_id, runner, force=force, is_new=not resume)
-    return run_workflow(app, stored_id(spec_or_id), runner, force=force)
+        return run_workflow(app, workflow_id, runner, force=force, is_new=not resume, rerun=rerun if resume else None)
+    return run_workflow(app, stored_id(spec_or_id), runner, force=force, rerun=rerun)
 
 
-def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = False, is_new: bool = False) -> int:
+def run_workflow(
+    app: App, workflow_id: int, runner: Runs, *, force: bool = False, is_new: bool = False, rerun: str | None = None
+) -> int:
     """Run a stored workflow here and tell how it went; returns the exit code.
 
-    One that is new, made for this run, is deleted when it cannot begin.
+    One that is new, made for this run, is deleted when it cannot begin. ``rerun`` begins its next run.
     """
     from torc_core.cli.logins import token_for_jobs
     from torc_core.cli.progress import Display
+    from torc_core.cli.rerunning import begin_next, has_duties, tell_nothing_to_run
     from torc_core.cli.status import has_only_new_jobs
     from torc_core.records.resources import Workflow
     from torc_core.runner.loop import Runner
@@ -84,11 +94,14 @@ def run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool = Fals
     app.workflow_id = workflow_id
     options, service = runner.options, app.service()
     before = service.get_workflow_status(workflow_id)
+    if rerun:
+        before = begin_next(app, service, before, rerun, force=force)
     refuse_unrunnable(before)
     _warn_of_folder(app, service, workflow_id)
     is_over = before.is_complete or has_only_new_jobs(before)
-    if is_over and not options.persistent and not _waits_for_more(service, workflow_id):
-        return _tell_nothing_to_run(app, before, fail=options.fail_on_job_failure)
+    stays = options.persistent or _waits_for_more(service, workflow_id)
+    if is_over and not stays and not has_duties(service, workflow_id):
+        return tell_nothing_to_run(app, service, before, fail=options.fail_on_job_failure)
     try:
         before = _begin(app, service, before, force=force)
     except TorcError:
@@ -144,23 +157,6 @@ def _begin(app: App, service: Service, before: StatusSummary, *, force: bool) ->
             "warn", f"Output files exist already and will be written again: {', '.join(found[:_SHOWN_FILES])}{more}"
         )
     return service.get_workflow_status(id)
-
-
-def _tell_nothing_to_run(app: App, summary: StatusSummary, *, fail: bool) -> int:
-    from torc_core.cli.status import failures, verdict
-
-    bad = failures(summary)
-    if app.wants_json:
-        echo_json(
-            {
-                "workflow_id": summary.workflow_id, "run_id": summary.run_id, "completed": 0, "failed": 0,
-                "terminated": 0, "canceled": 0, "had_failures": bool(bad), "had_terminations": False,
-                "is_complete": summary.is_complete,
-            }
-        )  # fmt: skip
-    else:
-        echo(f"Nothing to run in workflow {summary.workflow_id}. {verdict(summary)}")
-    return 1 if fail and bad else 0
 
 
 def find_resumable(app: App, plan: Plan) -> int:

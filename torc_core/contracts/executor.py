@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torc_core.problems import Problem
 
@@ -19,6 +19,7 @@ class Capabilities(NamedTuple):
     enforces_memory: bool = False
     reports_usage: bool = False
     side_effect_free: bool = False
+    allocates: bool = False  # takes requests with ``allocation``
     poll_interval_seconds: float = 5.0
     max_batch: int = 100
 
@@ -59,6 +60,7 @@ class LaunchRequest(NamedTuple):
     termination_signal: str = "SIGTERM"  # what is sent instead of SIGTERM
     marks: tuple[str, ...] = ()  # settings in env that all its processes have and no others, wherever they went
     own_cgroup: bool = False  # keep them together in a control group, where that can be done
+    allocation: Mapping[str, Any] | None = None  # asks for nodes of its own, see ``Executor.submit``
 
 
 class Observation(NamedTuple):
@@ -110,7 +112,12 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, requests: Sequence[LaunchRequest]) -> list[Handle | SubmitError]:
-        """Start the commands, answering one by one in order; a failed one does not stop the others."""
+        """Start the commands, answering one by one in order; a failed one does not stop the others.
+
+        A request with ``allocation`` asks for ``nodes`` and what the mapping says: the fields of the scheduler's record
+        and of the action that asks. Its command is a worker, which goes on when this object is closed; its end is not
+        told by ``ended``. Handles of such requests begin with the number that people know them by.
+        """
 
     @abstractmethod
     def poll(self, handles: Collection[Handle]) -> dict[Handle, Observation]:

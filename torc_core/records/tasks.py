@@ -3,7 +3,7 @@
 import enum
 
 from torc_core.records.record import WorkflowPart
-from torc_core.records.values import field
+from torc_core.records.values import Json, field
 
 
 class TaskStatus(enum.StrEnum):
@@ -24,3 +24,5 @@ class Task(WorkflowPart, plural="tasks", verbs="get"):
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     error: str | None = field("why it failed", default=None)
+    given: Json = field("the arguments that tell it from another of the operation", default=None, internal=True)
+    process: str | None = field("the owner that carries it out", default=None, internal=True)

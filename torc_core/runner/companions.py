@@ -66,11 +66,20 @@ class Companion:
     def stop(self, level: int) -> None:
         """Hear that the runner was told to stop, see ``stopping``, or that its time is over (END)."""
 
+    def lets_go(self) -> bool:
+        """Say, when the run is about to be over, whether it may be; False goes on, and asks again later."""
+        return True
+
     def close(self) -> None:
         """Let go of everything: the loop is over, the runner still registered."""
 
 
-COMPANIONS: tuple[str, ...] = ("torc_core.runner.monitoring:monitoring_of", "torc_core.runner.retries:Retries",)
+COMPANIONS: tuple[str, ...] = (
+    "torc_core.runner.monitoring:monitoring_of",
+    "torc_core.runner.retries:Retries",
+    "torc_core.runner.actions:Actions",
+    "torc_core.runner.allocating:local_allocation",
+)
 """Each is called with the scene, and makes a companion for the run or None when it has nothing to do there."""
 
 

@@ -15,10 +15,17 @@ RUNNER_VARIABLE = "TORC_RUNNER_ID"
 """Names the runner on its machine: by it what a killed runner left is found."""
 
 
+DATABASE_VARIABLE = "TORC_DB"
+"""Names the database that a runner uses itself, so that torc in its jobs finds the same workflows."""
 SECRETS = ("TORC_PASSWORD", "TORC_COOKIE_HEADER", "TORC_TOKEN")
 """What a user logs in with; jobs never see it."""
 TOKEN_VARIABLE = "TORC_TOKEN"  # noqa: S105  (a name)
 """Holds what jobs log in with instead: a token that is good for their workflow only."""
+URL_VARIABLE = "TORC_API_URL"
+"""Names the server that it asks; a job is told one of the two, whatever its runner was told."""
+NODE_VARIABLE = "TORC_SCHEDULED_NODE"
+"""Tells a worker the allocation that it was started for, as ``TYPE:ID``; its jobs are not in one of their own."""
+
 _MARKS = (RUNNER_VARIABLE, "TORC_WORKFLOW_ID", "TORC_RUN_ID", "TORC_JOB_ID", "TORC_ATTEMPT_ID")
 
 
@@ -41,6 +48,7 @@ def run_environment(
     api_url: str = "",
     submission_directory: str | None = None,
     runner: str = "",
+    database: str = "",
     token: str = "",
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return what all jobs of a run inherit, and what nothing of a job's own may replace.
@@ -48,11 +56,13 @@ def run_environment(
     ``directory`` is where jobs run: a command started without a shell sees it in PWD as bash would show it.
     """
     fixed = {"TORC_WORKFLOW_ID": str(workflow_id), "TORC_RUN_ID": str(run_id), "TORC_OUTPUT_DIR": output_dir}
-    if api_url:
-        fixed["TORC_API_URL"] = api_url
+    left_out = {NODE_VARIABLE, *SECRETS}
+    if api_url or database:
+        left_out |= {DATABASE_VARIABLE, URL_VARIABLE}
+        fixed |= {URL_VARIABLE: api_url} if api_url else {DATABASE_VARIABLE: database}
+    inherited = {name: value for name, value in inherited.items() if name not in left_out}
     if token:
         fixed[TOKEN_VARIABLE] = token
-    inherited = {name: value for name, value in inherited.items() if name not in SECRETS}
     if runner:
         fixed[RUNNER_VARIABLE] = runner
     if submission_directory:

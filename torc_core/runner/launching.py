@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.contracts.executor import LaunchRequest, command_of
-from torc_core.runner.environment import job_environment, marks_of, run_environment, runner_id
+from torc_core.runner.environment import RUNNER_VARIABLE, job_environment, marks_of, run_environment, runner_id
 from torc_core.runner.output_files import OutputFiles, Streams
 from torc_core.service.processes import start_of
 
 if TYPE_CHECKING:
     from torc_core.records.answers import JobLaunch
+    from torc_core.records.answers.actions import ActionLaunch
     from torc_core.records.resources import Workflow
     from torc_core.runner.limits import Limits
     from torc_core.runner.options import RunnerOptions
@@ -35,9 +36,10 @@ class Launcher:
         self.output_files = OutputFiles(options.output_dir, workflow.id, workflow.run_id, workflow.execution_config)
         self._base, self._fixed = run_environment(
             os.environ, workflow.id, workflow.run_id, options.output_dir, _here(), options.api_url,
-            workflow.submission_directory, runner_id(os.getpid(), start_of(os.getpid())),
-            token=options.token,
+            workflow.submission_directory, runner_id(os.getpid(), start_of(os.getpid())), options.database,
+            options.token,
         )  # fmt: skip
+        self._workflow_env = workflow.env or {}
 
     def recovery_request(
         self, job: JobLaunch, return_code: int, script: str, gpu_ids: tuple[str, ...]
@@ -50,6 +52,26 @@ class Launcher:
             f"{job.id}:{job.attempt_id}:recovery", f"{job.name} (recovery)", script, env, log, log,
             cpus=job.num_cpus, gpu_ids=gpu_ids, supports_termination=True,
         )  # fmt: skip
+
+    def action_request(
+        self, action: ActionLaunch, number: int, command: str, compute_node_id: int, seconds: float | None
+    ) -> LaunchRequest:
+        """Return what starts a command of an action, the first of which has the number 1: in the output folder."""
+        stem = self.output_files.action_log(action.action_id, compute_node_id, number)
+        folder = str(Path(self._fixed["TORC_OUTPUT_DIR"]).absolute())
+        env = {
+            **self._base, **self._workflow_env, **self._fixed, "PWD": folder, "TORC_OUTPUT_DIR": folder,
+            "TORC_ACTION_ID": str(action.action_id), "TORC_TRIGGER_TYPE": action.trigger_type,
+            "TORC_COMPUTE_NODE_ID": str(compute_node_id),
+        }  # fmt: skip
+        return LaunchRequest(
+            f"action:{action.action_run_id}:{number}", f"action {action.action_id}, command {number}", command, env,
+            f"{stem}.o", f"{stem}.e", folder, walltime_seconds=seconds, supports_termination=True,
+        )  # fmt: skip
+
+    def worker_environment(self, more: dict[str, str]) -> dict[str, str]:
+        """Return the environment of another runner of the same workflow, which this one does not look after."""
+        return {name: value for name, value in self._base.items() if name != RUNNER_VARIABLE} | more
 
     def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:
         """Return what starts a job, and where its streams go; raises Invalid for settings that make no sense."""

@@ -188,7 +188,9 @@ class Runner:
             self._turns.take(now)
             jobs.start_what_fits(now)
             self._note(now)
-        return self._is_over(now)
+        return self._is_over(now) and (
+            self._turns.error is not None or all(companion.lets_go() for companion in self._companions)
+        )
 
     def _before_start(self, starting: list[tuple[int, int]]) -> None:
         self._journal.write_intent(starting)
@@ -278,7 +280,7 @@ class Runner:
             return True
         if turns.is_complete and not self._workflow.compute_node_ignore_workflow_completion:
             return True
-        if turns.ready_at is not None:
+        if turns.ready_at is not None or turns.actions.is_held:
             self._leaving.has_work()
             return False
         return self._leaving.is_due(now)

@@ -37,6 +37,7 @@ class OutputFiles:
         self.directory = Path(output_dir) / "job_stdio"
         self._head = f"{self.directory}/job_wf{workflow_id}_j"
         self._run = f"_r{run_id}_a"
+        self._workflow_id = workflow_id
         self._default: dict[str, Any] = config.get("stdio") or {}
         self._overrides: dict[str, Any] = config.get("job_stdio_overrides") or {}
         self._is_plain = not self._default and not self._overrides
@@ -55,6 +56,11 @@ class OutputFiles:
         except OSError as exc:
             return f"no log file can be written in {self.directory}: {exc.strerror}"
         return None
+
+    def action_log(self, action_id: int, compute_node_id: int, number: int) -> str:
+        """Return the names, but for .o and .e, of what one command of an action writes on one runner."""
+        run = self._run.removesuffix("_a")
+        return f"{self.directory}/action_wf{self._workflow_id}_a{action_id}{run}_n{compute_node_id}_c{number}"
 
     def of(self, job: JobLaunch) -> Streams:
         """Return the files of one attempt; raises Invalid for a mode that does not exist."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torc_core.errors import StorageError, TorcError, Unavailable
 from torc_core.records.answers import FinishedJob, HeldJob, StartedJob, Tick, TickAnswer
+from torc_core.runner.action_mail import ActionMail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ class Reporter:
         self.started: list[StartedJob] = []
         self.finished: list[FinishedJob] = []
         self.released: list[int] = []
+        self.actions = ActionMail()
         self.away_since: float | None = None  # monotonic, as all times here
         self.retry_at = 0.0
         self.trouble: TorcError | None = None
@@ -48,7 +50,7 @@ class Reporter:
     @property
     def has_news(self) -> bool:
         """Whether anything is untold."""
-        return bool(self.finished or self.started or self.released)
+        return bool(self.finished or self.started or self.released or self.actions.is_urgent)
 
     def turn(
         self, now: float, limit: int, room: NodeResources | None, held: Callable[[], list[tuple[int, int]]]
@@ -70,6 +72,7 @@ class Reporter:
             values["resend"] = True
         if self.away_since is not None or now - self._answered_at > self._silence:
             values["held"] = [HeldJob(job_id=job_id, attempt_id=attempt) for job_id, attempt in held()]
+        told = self.actions.fill(values)
         try:
             answer = self._service.tick(self._workflow_id, Tick.of(values))
         except (Unavailable, StorageError) as exc:
@@ -84,6 +87,7 @@ class Reporter:
         self.started, self.finished, self.released = [], self.finished[len(finished) :], []
         self._answered_at = now
         self._version = answer.version
+        self.actions.take(answer, told)
         return answer
 
     def has_moved_on(self) -> bool:

@@ -64,6 +64,7 @@ class Turns:
         self._moved_at = 0.0
         self._no_ahead_until = 0.0
         self._is_starving = False  # the last claim gave nothing
+        self.actions = reporter.actions
         self.has_news = False  # the service has announced a change
         self.is_closed = False  # no new jobs are wanted
         self.is_complete = self.is_canceled = False
@@ -110,6 +111,8 @@ class Turns:
         since = now - self._turned_at
         if reporter.away_since is not None or reporter.released or since >= self._options.poll_seconds:
             return True
+        if self.actions.is_urgent:
+            return True
         wants = self.claims(now) and not self._capacity.is_full()
         if wants and self.ready_at is not None and now >= self.ready_at:
             return True
@@ -133,7 +136,7 @@ class Turns:
         reporter = self._reporter
         if reporter.away_since is not None:
             return reporter.retry_at
-        times = [self._turned_at + self._options.poll_seconds]
+        times = [now if self.actions.is_urgent else self._turned_at + self._options.poll_seconds]
         if self.ready_at is not None and now < self.ready_at:
             times.append(self.ready_at)
         if reporter.has_news:

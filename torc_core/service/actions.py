@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from torc_core.contracts.storage import Condition
 from torc_core.engine.triggers import HAS_ENDED
 from torc_core.records.actions import ActionRun, ActionRunStatus
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers import Tick
 from torc_core.records.answers.actions import ActionLaunch, ActionReport
-from torc_core.records.resources import WorkflowAction
+from torc_core.records.resources import ComputeNode, WorkflowAction
 from torc_core.service.action_index import ActionIndex, Armed, Execution, has_ended, load_actions
 from torc_core.service.action_rules import JOB_TRIGGERS
 from torc_core.service.clock import utc_text
@@ -37,30 +38,60 @@ def refresh(turn: Turn, workflow_id: int) -> None:
 # runners
 
 
-def take_part(turn: Turn, state: WorkflowState, tick: Tick) -> tuple[list[ActionLaunch], bool]:
-    """Do what a runner's turn means for actions: take its reports, give it what is due.
+class Part(NamedTuple):
+    """What a turn means for actions: what the runner gets, what else is due, whether jobs have to wait."""
 
-    Also returns whether it gets no jobs yet, because commands run that come before them.
-    """
+    launches: list[ActionLaunch] | None = None
+    is_held: bool = False
+    undone_kinds: list[str] | None = None
+    has_last: bool = False
+
+
+_NOTHING = Part()
+
+
+def take_part(turn: Turn, state: WorkflowState, tick: Tick) -> Part:
+    """Take a runner's reports about actions, give it what is due and what it can carry out."""
     index = state.actions
     if index is None:
-        return [], False
+        return _NOTHING
     for found in tick.actions or ():
         take_report(turn, state, found)
     index.settle(turn, state.graph)
-    given = _give(turn, state, index, tick) if tick.can_run else []
-    return given, index.holds_back(tick.compute_node_id)
-
-
-def _give(turn: Turn, state: WorkflowState, index: ActionIndex, tick: Tick) -> list[ActionLaunch]:
-    """Give a runner what is due and what it can carry out; after a lost answer also what that answer gave."""
-    node_id, can_run, is_leaving = tick.compute_node_id, tick.can_run or (), tick.is_leaving
+    if not tick.can_run:
+        return Part(is_held=index.holds_back(tick.compute_node_id))
+    node_id = tick.compute_node_id
     given = [id for id, run in index.running.items() if run.node == node_id] if tick.resend else []
-    for action_id in sorted(index.due):
-        armed = index.by_id[action_id]
-        if not armed.can.isdisjoint(can_run) and _is_for(armed, state, node_id, is_leaving):
+    undone: dict[str, None] = {}
+    for armed in sorted((index.by_id[id] for id in index.due), key=_order):
+        if not _is_for(armed, state, node_id, tick.is_leaving) or _must_wait(index, armed):
+            continue
+        if armed.can.isdisjoint(tick.can_run):
+            undone |= dict.fromkeys(sorted(armed.can))
+        else:
             given.append(_begin(turn, state, index, armed, node_id))
-    return _launches(turn, given)
+    has_last = any(_is_for(index.by_id[id], state, node_id, is_leaving=True) for id in index.due)
+    return Part(_launches(turn, given), index.holds_back(node_id), list(undone) or None, has_last)
+
+
+_FIRST = (Trigger.ON_WORKFLOW_START, Trigger.ON_WORKER_START)
+_BEFORE = {
+    str(Trigger.ON_WORKER_START): (Trigger.ON_WORKFLOW_START,),
+    str(Trigger.ON_WORKFLOW_COMPLETE): JOB_TRIGGERS,
+}
+"""What is waited for before something else is given, as long as somebody is at work with it."""
+
+
+def _order(armed: Armed) -> tuple[int, int]:
+    """Return the place in which an action is given: setting up comes first, and the end last."""
+    if armed.trigger in _FIRST:
+        return _FIRST.index(Trigger(armed.trigger)), armed.id
+    return len(_FIRST) + (armed.trigger == Trigger.ON_WORKFLOW_COMPLETE), armed.id
+
+
+def _must_wait(index: ActionIndex, armed: Armed) -> bool:
+    before = _BEFORE.get(armed.trigger, ())
+    return any(run.armed.trigger in before for run in index.running.values())
 
 
 def _is_for(armed: Armed, state: WorkflowState, node_id: int, is_leaving: bool) -> bool:
@@ -170,13 +201,23 @@ def _give_back(turn: Turn, state: WorkflowState, index: ActionIndex, run_id: int
 
 
 def forsake(turn: Turn, state: WorkflowState, node_ids: Collection[int]) -> None:
-    """Take back what runners that are gone had not brought to an end."""
+    """Take back what runners that are gone had not brought to an end; allocations that were theirs are over."""
+    _end_allocations(turn, state, node_ids)
     index = state.actions
     if index is None:
         return
     done = _lose(turn, state, [id for id, run in index.running.items() if run.node in node_ids], _GONE)
     for run_id, count in done.items():
         _give_back(turn, state, index, run_id, count)
+
+
+def _end_allocations(turn: Turn, state: WorkflowState, node_ids: Collection[int]) -> None:
+    """End the allocations on this machine, each of which is one runner's."""
+    for node in turn.records(ComputeNode, of_workflow(state.id, *with_ids(sorted(node_ids)))):
+        scheduler = node.scheduler
+        if isinstance(scheduler, dict) and scheduler.get("type") == "local":
+            mine = of_workflow(state.id, Condition("id", "equal", scheduler.get("scheduler_id")))
+            turn.set(ScheduledComputeNode, {"status": "complete"}, mine)
 
 
 def _lose(turn: Turn, state: WorkflowState, run_ids: list[int], reason: str) -> dict[int, int]:

@@ -24,6 +24,7 @@ from torc_core.service.operations.relations import RelationOperations
 from torc_core.service.operations.runs import RunOperations
 from torc_core.service.operations.spawning import SpawnOperations
 from torc_core.service.operations.system import SystemOperations
+from torc_core.service.operations.tasks import TaskOperations
 from torc_core.service.operations.workflows import WorkflowOperations
 
 R = TypeVar("R", bound=Record)
@@ -40,6 +41,7 @@ class Service(
     EventOperations,
     ActionOperations,
     SpawnOperations,
+    TaskOperations,
     AccessOperations,
 ):
     """What a service can do. A declared operation that a subclass does not define ends in ``perform``."""

@@ -14,6 +14,7 @@ from torc_core.records import answers as a
 from torc_core.records.answers.access import ReloadedAuth
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
+from torc_core.records.tasks import Task
 from torc_core.service import (  # noqa: F401  (they register)
     action_operations,
     beside,
@@ -28,6 +29,7 @@ from torc_core.service import (  # noqa: F401  (they register)
     recovering,
     runs,
     spawning,
+    tasks,
     ticks,
     tokens,
     verbs,
@@ -63,13 +65,17 @@ class LocalService(Service):
         self._caller = caller or Caller()
         self._owner.upkeep = Upkeep(self._owner)
         self._owner.read(load_leases, self._caller)
+        self._background = tasks.Background(self._owner)
+        if self._owner.read(tasks.has_interrupted, self._caller):
+            is_alone = still_mine is not None
+            self._owner.write(lambda turn: tasks.fail_interrupted(turn, is_alone), self._caller)
         if access is not None:
             self._owner.write(lambda turn: groups.synchronise_administrators(turn, access.administrators), self._caller)
 
     def for_caller(self, caller: Caller) -> LocalService:
         """Return the same service as another user sees it."""
         other = LocalService.__new__(LocalService)
-        other._owner, other._caller = self._owner, caller
+        other._owner, other._background, other._caller = self._owner, self._background, caller
         return other
 
     def caller_of_token(self, token: str, release: str = "") -> Caller:
@@ -196,6 +202,22 @@ class LocalService(Service):
         self.check("watch_events", id=workflow_id)
         return self._owner.events.subscribe(workflow_id, level, notify)
 
+    def start_initialize_jobs(
+        self, id: int, only_uninitialized: bool = False, clear_ephemeral_user_data: bool = False
+    ) -> Task:
+        """Begin to initialize jobs."""
+        given = {"only_uninitialized": only_uninitialized, "clear_ephemeral_user_data": clear_ephemeral_user_data}
+        return self._start("start_initialize_jobs", {"id": id, **given})
+
+    def start_begin_run(self, id: int, found: a.FileTimes, again: bool = False, force: bool = False) -> Task:
+        """Begin to begin a run."""
+        return self._start("start_begin_run", {"id": id, "found": found, "again": again, "force": force})
+
+    def _start(self, name: str, arguments: dict[str, Any]) -> Task:
+        task: Task = self.perform(OPERATIONS[name], arguments)
+        self._background.begin(task, arguments, self._caller)
+        return task
+
     def ping(self) -> a.Ping:
         """Answer at once."""
         return a.Ping(status="ok")
@@ -214,7 +236,8 @@ class LocalService(Service):
         return ReloadedAuth(message=f"read {count} users", user_count=count)
 
     def close(self) -> None:
-        """Close the storage."""
+        """Let tasks end, and close the storage."""
+        self._background.close()
         self._owner.close()
 
     def abandon(self) -> None:

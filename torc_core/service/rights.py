@@ -67,6 +67,10 @@ DECLARED: dict[str, Rule] = {
     "finish_action": _WORK,
     "update_workflow_action": _USE,
     "delete_workflow_action": _USE,
+    # tasks
+    "start_initialize_jobs": _USE,
+    "start_begin_run": _USE,
+    "get_active_task_for_workflow": _WORK,
     # claims
     "tick": _WORK,
     "adopt_orphans": _WORK,

@@ -29,7 +29,7 @@ from torc_core.service.clock import utc_text
 from torc_core.service.references import check_references
 from torc_core.service.state import Needs
 from torc_core.service.turn import Turn, of_workflow
-from torc_core.status import IS_ACTIVE, JobStatus
+from torc_core.status import IS_ACTIVE, IS_COMPLETE, JobStatus
 
 Rule = Callable[[Turn, Any], None]
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -237,13 +237,24 @@ def _change_job(turn: Turn, job: Job, changes: dict[str, Any]) -> None:
         )
     fixed = _LINKS if turn.caller.is_ours else _LINKS | _DEFINING
     changed = [name for name in fixed & changes.keys() if (changes[name] or None) != (getattr(job, name) or None)]
-    if changed and not is_new:
+    if changed and not is_new and not _may_redefine(turn, job, changed):
         raise Invalid(
             f"job {job.id} is {job.status}; {', '.join(sorted(changed))} can be changed only before it is initialized",
             hint="Reset it first: torc jobs reset-status", field=changed[0],
         )  # fmt: skip
     for name in _LINKS & changes.keys():
         changes[name] = changes[name] or None
+
+
+def _may_redefine(turn: Turn, job: Job, changed: list[str]) -> bool:
+    """Whether a job can become another one: the next reinitialization runs it again if it has ended.
+
+    Clients of the published wire know that as an error.
+    """
+    number = job.status.number
+    if not turn.caller.is_ours or IS_ACTIVE[number]:
+        return False
+    return bool(IS_COMPLETE[number]) or _LINKS.isdisjoint(changed)
 
 
 def after_update(turn: Turn, old: Record, new: Record) -> None:

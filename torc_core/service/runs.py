@@ -269,6 +269,15 @@ def begin_run(
     return answer
 
 
+def check_begin(turn: Turn, id: int, found: FileTimes, again: bool, force: bool) -> None:
+    """Raise what ``begin_run`` would raise, as far as that can be known beforehand."""
+    state = turn.state(id)
+    refuse_archived(state)
+    refuse_active(state, "begin a run of")
+    files = Files.of(turn, state, file_times(found.st_mtimes or {}, "st_mtimes"))
+    _refuse_missing(_outlook(turn, state, files, None, explain=False), force)
+
+
 def _outlook(turn: Turn, state: WorkflowState, files: Files, reruns: Reruns | None, *, explain: bool) -> BegunRun:
     """Return what a run would begin with; ``explain`` says why jobs run again."""
     missing = [files.paths[i] for i in files.missing(state)]

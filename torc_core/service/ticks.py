@@ -37,11 +37,11 @@ def tick(turn: Turn, id: int, report: Tick) -> TickAnswer:
     if report.released:
         give_back(turn, state, [i for i in report.released if state.holders.get(i) == report.compute_node_id])
     gone = _lost_of(state, report)
-    launched, is_held = actions.take_part(turn, state, report)
+    part = actions.take_part(turn, state, report)
     given = _pending_of(state, report.compute_node_id) if report.resend else []
     room = room_of(report.room, report.strict_scheduler_match) if report.room is not None else None
     # A runner first ends what it has lost: it might be given the very same jobs again.
-    given += take(turn, state, 0 if is_held or gone else report.limit, room, report.compute_node_id)
+    given += take(turn, state, 0 if part.is_held or gone else report.limit, room, report.compute_node_id)
     graph = state.graph
     if graph.held:
         turn.wake_later(state)
@@ -56,8 +56,10 @@ def tick(turn: Turn, id: int, report: Tick) -> TickAnswer:
             "unfinished_count": graph.unfinished,
             "ready_in_seconds": _seconds_to(turn, graph.next_moment),
             "version": turn.version(id),
-            "actions": launched,
-            "is_held": is_held,
+            "actions": part.launches,
+            "is_held": part.is_held,
+            "undone_kinds": part.undone_kinds,
+            "has_last_actions": part.has_last,
         }
     )
 

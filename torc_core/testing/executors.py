@@ -369,3 +369,17 @@ class ExecutorSuite:
             assert self._ask(other, [handle])[handle].exit_code == 4
         finally:
             other.close()
+
+    def test_a_worker_goes_on_when_the_object_is_closed(self, tmp_path: Path) -> None:
+        executor = self.make(tmp_path)
+        if not executor.capabilities.allocates:
+            executor.close()
+            pytest.skip("allocates no nodes")
+        gate, log = tmp_path / "gate", tmp_path / "log"
+        command = f"while [ ! -e {gate} ]; do sleep 0.01; done; echo went on > {log}"
+        [handle] = executor.submit([self.request(tmp_path, command, allocation={})])
+        executor.close()
+        assert isinstance(handle, Handle)
+        assert handle.id.partition(":")[0].isdecimal()
+        gate.touch()
+        assert written(log) == "went on\n"

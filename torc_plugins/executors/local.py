@@ -54,7 +54,9 @@ class LocalExecutor(Executor):
     """
 
     name = "local"
-    capabilities = Capabilities(runs_locally=True, enforces_walltime=True, reports_usage=True, max_batch=1000)
+    capabilities = Capabilities(
+        runs_locally=True, enforces_walltime=True, reports_usage=True, allocates=True, max_batch=1000
+    )
 
     def __init__(
         self, waiter: Waiter | None = None, find_cgroups: Callable[[], Cgroups | None] = cgroups.probe
@@ -89,8 +91,18 @@ class LocalExecutor(Executor):
         return shlex.join([program, *argv[1:]])
 
     def submit(self, requests: Sequence[LaunchRequest]) -> list[Handle | SubmitError]:
-        """Start the commands."""
-        return [self._start(request) for request in requests]
+        """Start the commands; a request with ``allocation`` becomes a process that nobody here looks after."""
+        return [
+            self._start(request) if request.allocation is None else self._start_worker(request) for request in requests
+        ]
+
+    def _start_worker(self, request: LaunchRequest) -> Handle | SubmitError:
+        ticks = ticks_since_boot()
+        try:
+            pid = self._spawn(request, None)
+        except (OSError, ValueError) as exc:
+            return SubmitError(request.key, f"cannot start {request.name!r}: {_explain(exc, request)}")
+        return Handle("local", f"{pid}:{ticks}:{self._boot}")
 
     def _start(self, request: LaunchRequest) -> Handle | SubmitError:
         started_at, started_wall, ticks = time.monotonic(), time.time(), ticks_since_boot()

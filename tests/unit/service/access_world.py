@@ -12,6 +12,7 @@ from torc_core.records.access import AccessGroup, UserGroupMembership, WorkflowA
 from torc_core.records.answers.access import TokenRequest
 from torc_core.records.record import RECORDS, Record, WorkflowPart
 from torc_core.records.resources import Job, Workflow
+from torc_core.records.tasks import TaskStatus
 from torc_core.records.values import REQUIRED, Json, Value, bare
 from torc_core.service.access import Access
 from torc_core.service.api import OPERATIONS
@@ -147,7 +148,7 @@ def value_of(name: str, kind: Any, ids: dict[str, int], word: str, everything: b
     if isinstance(kind, type) and issubclass(kind, Value):
         return kind(**values_of(kind, ids, word, everything))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return JobStatus.COMPLETED if kind is JobStatus else next(iter(kind))
+        return {JobStatus: JobStatus.COMPLETED, TaskStatus: TaskStatus.SUCCEEDED}.get(kind) or next(iter(kind))
     if name == "attempt_id" and word == "new":
         return 2  # of the first there is a result already
     plain = {int: NUMBERS.get(name, 1), float: 0.0, bool: False, str: TEXTS.get(name, f"{word}-{name}")}

@@ -510,7 +510,7 @@ def spend_all(desk: Desk) -> dict[str, int]:
     while True:
         answer = ask(desk, limit=9)
         for launch in answer.actions or ():
-            done(desk, launch)
+            desk.tick(actions=[ActionReport.read({"action_run_id": launch.action_run_id, "status": "completed"})])
         if answer.jobs:
             desk.finished({job.id: 0 for job in answer.jobs})
         elif not answer.actions:
@@ -702,3 +702,36 @@ def test_a_workflow_without_actions_notes_nothing(desk: Desk) -> None:
     run_all(desk)
     state = desk.service._owner.state(desk.workflow_id)
     assert (state.actions, state.graph.log) == (None, None)
+
+
+def test_a_machine_is_set_up_after_the_workflow_and_the_end_comes_last(desk: Desk) -> None:
+    desk.jobs(())
+    (a,) = ids(desk)
+    whole, worker = action(desk, "on_workflow_complete"), action(desk, "on_worker_start")
+    jobs, start = action(desk, "on_jobs_complete", [a]), action(desk, "on_workflow_start")
+    desk.begin()
+    order: list[list[int]] = []
+    answer = ask(desk, limit=1)
+    while answer.actions or answer.jobs:
+        order.append(given(answer))
+        ends = [end(job.id) for job in answer.jobs]
+        reports = [
+            ActionReport.read({"action_run_id": launch.action_run_id, "status": "completed"})
+            for launch in answer.actions or ()
+        ]
+        answer = ask(desk, limit=1, actions=reports, finished=ends)
+    assert order == [[start], [worker], [], [jobs], [whole]]
+
+
+def test_a_runner_hears_what_else_is_due_and_of_its_last_duties(desk: Desk) -> None:
+    desk.jobs(())
+    config = {"scheduler_type": "slurm", "scheduler_id": 1}
+    action(desk, "on_workflow_start", action_type="schedule_nodes", action_config=config)
+    action(desk, "on_worker_complete")
+    assert ask(desk).has_last_actions is False
+    desk.begin()
+    answer = ask(desk)
+    assert (answer.undone_kinds, answer.has_last_actions) == (["schedule_nodes:slurm"], True)
+    answer = desk.tick(can_run=["schedule_nodes:slurm"])
+    assert answer.undone_kinds is None
+    assert len(answer.actions or ()) == 1

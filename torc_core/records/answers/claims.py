@@ -113,6 +113,8 @@ class TickAnswer(Value):
     ready_in_seconds: float | None = field("until the next job is ready that waits for a moment", default=None)
     actions: list[ActionLaunch] | None = field("given to the caller, to carry out", default=None)
     is_held: bool = field("no jobs are given while commands run that come before them", default=False)
+    undone_kinds: list[str] | None = field("kinds of actions that are due and not done by the caller", default=None)
+    has_last_actions: bool = field("actions are due for the caller when it leaves", default=False)
     version: int = field("of the workflow's state; see wait_for_change", default=0)
 
 
