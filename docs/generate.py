@@ -21,6 +21,8 @@ from torc_core.cli.groups import GLOBAL_NAMES
 from torc_core.cli.main import COMMANDS, torc
 from torc_core.config.options import OPTIONS, expected
 from torc_core.records.values import REQUIRED, Field, Value
+from torc_core.service.api import OPERATIONS
+from torc_core.service.rights import Right, rule_of
 from torc_core.spec import model
 from torc_core.spec.codes import CODES
 
@@ -180,11 +182,23 @@ def problems() -> str:
     return table(("Code", "Meaning"), [(code(name), meaning) for name, meaning in CODES.items()])
 
 
+def rights() -> str:
+    """Return the operations by the right that each needs; what most of them need is said of all others."""
+    rows: dict[Right, list[str]] = {right: [] for right in Right}
+    for name, op in sorted(OPERATIONS.items()):
+        rule = rule_of(op)
+        assert rule is not None, name
+        rows[rule.right].append(code(name))
+    rows[Right.WORKFLOW] = ["all others"]
+    return table(("For", "Operations"), [(right.value, ", ".join(names)) for right, names in rows.items()])
+
+
 WRITERS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "global-options": global_options,
     "configuration": options,
     "problem-codes": problems,
+    "rights": rights,
 }
 
 
