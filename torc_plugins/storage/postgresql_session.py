@@ -6,6 +6,7 @@ what was not committed before it gave the lock to anybody else.
 
 from __future__ import annotations
 
+import os
 import select
 from contextlib import suppress
 from typing import Any
@@ -179,6 +180,4 @@ class Session:
 
     def forget(self) -> None:
         """Let a forked child have no part in the connection, without a word to the server."""
-        import os
-
         os.close(self.driver.fileno())
