@@ -25,8 +25,8 @@ def statuses(torc, id=1):
     return {job["name"]: job["status"] for job in torc.items("jobs", "list", id)}
 
 
-def needs(torc):
-    return {r["name"]: r["memory"] for r in torc.items("resource-requirements", "list")}
+def needs(torc, id=1):
+    return {r["name"]: r["memory"] for r in torc.items("resource-requirements", "list", id)}
 
 
 @pytest.fixture
@@ -272,6 +272,20 @@ def test_watch_frees_what_a_dead_runner_held(orphaned):
     done = program(orphaned.path, "watch", "1", "--run")
     assert "1 runner ended without a word" in done.err
     assert statuses(orphaned) == {"slow": "completed", "next": "completed"}
+
+
+def test_recovery_and_moves_work_while_another_process_owns_the_database(failed, start):
+    failed.write("other.yaml", DIAMOND)
+    failed("create", "other.yaml")
+    owner = start(failed.path, "wait", "2", "--log-level", "debug")
+    until(lambda: "torc run 2" in owner.err.read_text(), "the owner's start")
+    assert failed.json("recover", 1)["result"]["oom_fixed"] == 1
+    assert needs(failed)["small"] == "3g"
+    failed("workflows", "export", 1, "-o", "one.json")
+    assert failed.json("workflows", "import", "one.json", "--as-is")["workflow_id"] == 3
+    assert statuses(failed, 3) == statuses(failed, 1)
+    assert [f["code"] for f in failed.json("diagnose", 3)["findings"]] == ["no-runner", "behind-ready", "failed"]
+    assert owner.process.poll() is None
 
 
 # diagnose

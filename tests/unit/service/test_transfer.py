@@ -156,6 +156,17 @@ def test_a_move_loses_nothing(service, other):
     assert warnings == []
 
 
+def test_a_move_into_any_storage_loses_nothing(service, other):
+    exported = document(other, finished(other))
+    id, _ = bring_in(service, exported, as_is=True)
+    again = document(service, id)
+    names = {job["name"]: job["id"] for job in again["jobs"]}
+    left, right = by_position(exported), by_position(again)
+    assert left.pop("ro_crate_entities")[0]["entity_type"] == right.pop("ro_crate_entities")[0]["entity_type"]
+    assert right == left
+    assert again["ro_crate_entities"][0]["entity_id"] == f"#job-{names['a']}"
+
+
 def test_a_moved_workflow_goes_on_where_it_stood(service, other):
     id, _ = bring_in(other, document(service, finished(service)), as_is=True)
     desk = Desk(other)
