@@ -1,12 +1,17 @@
-"""Ten defects are planted in the engine, one at a time; the comparison with the model has to find each."""
+"""Defects are planted in the engine, one at a time; the comparison with the model has to find each."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.unit.engine.test_engine_agrees_with_model import EngineAndModel
+from torc_core.engine import build
 from torc_core.engine import graph as graph_module
 from torc_core.engine import ready as ready_module
 from torc_core.engine import transitions
@@ -86,22 +91,40 @@ class Searching(EngineAndModel):
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_comparison_finds(defect: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, right, wrong = DEFECTS[defect]
-    source = open(module.__file__, encoding="utf-8").read()  # noqa: SIM115
+    plant(module, right, wrong, monkeypatch)
+    with pytest.raises((AssertionError, IndexError, KeyError, ValueError)):
+        search(3000)
+
+
+@pytest.mark.parametrize("module", [transitions, ready_module, graph_module], ids=lambda module: module.__name__)
+def test_it_finds_nothing_where_nothing_was_planted(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = source_of(module).splitlines()[0]
+    plant(module, first, first, monkeypatch)
+    search(200)
+
+
+def source_of(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8")
+
+
+def plant(module: ModuleType, right: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a module with a defect in the place of the right one."""
+    source = source_of(module)
     assert source.count(right) == 1, "the defect no longer fits the source"
-    changed: dict[str, object] = {"__name__": module.__name__}
-    exec(compile(source.replace(right, wrong), module.__file__, "exec"), changed)
+    changed: dict[str, Any] = {"__name__": module.__name__}
+    exec(compile(source.replace(right, wrong), str(module.__file__), "exec"), changed)
     for name, value in changed.items():
         if callable(value) and getattr(value, "__module__", "") == module.__name__ and name in vars(module):
             monkeypatch.setattr(module, name, value)
     if module is ready_module:
         monkeypatch.setattr(graph_module, "ReadyQueue", changed["ReadyQueue"])
     if module is graph_module:
-        from torc_core.engine import build
-
         monkeypatch.setattr(build, "WorkflowGraph", changed["WorkflowGraph"])
+
+
+def search(sequences: int) -> None:
     quick = settings(
-        max_examples=3000, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+        max_examples=sequences, stateful_step_count=30, deadline=None, derandomize=True, database=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False, report_multiple_bugs=False,
     )  # fmt: skip
-    with pytest.raises((AssertionError, IndexError, KeyError, ValueError)):
-        run_state_machine_as_test(Searching, settings=quick)
+    run_state_machine_as_test(Searching, settings=quick)
