@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.unit.engine.test_engine_agrees_with_model import EngineAndModel
-from torc_core.engine import build
+from torc_core.engine import build, transitions
 from torc_core.engine import graph as graph_module
 from torc_core.engine import ready as ready_module
-from torc_core.engine import transitions
 
 DEFECTS = {
     "a failed dependency counts as a good one": (
