@@ -98,26 +98,46 @@ PATTERNS = (
 """Names, words and severities follow the published table; see there for what each is about."""
 
 
+_HINTS = (
+    "output file", "node", "memory", "oom", "bad_alloc", "killed", "timeout", "time limit", "timed out", "walltime",
+    "segmentation", "segfault", "sigsegv", "modulenotfound", "no module named", "modulefile", "unknown",
+    "shared libraries", "no package called", "can't locate", "no space left", "disk full", "quota exceeded", "enospc",
+    "edquot", "denied", "eacces", "not found", "no such file", "filenotfound", "enoent", "connection", "network",
+    "econn", "panicked", "traceback", "raise ", "slurm", "srun", "sbatch", "scancel", "cancelled", "error", "fail",
+    "exception",
+)  # fmt: skip
+"""Every line that one of our patterns matches has one of these in lower case; looking for them is much faster."""
+_Compiled = tuple[re.Pattern[str], LogPattern]
+
+
 class Matcher:
     """Judges lines. Patterns of plugins come before ours, since they know their site."""
 
     def __init__(self, more: Iterable[LogPattern] = ()) -> None:
         """Raises ``re.error`` for a pattern that is none."""
-        patterns = (*more, *PATTERNS)
-        self._patterns = [
-            (re.compile(p.regex, 0 if p.is_case_sensitive else re.IGNORECASE), p) for p in patterns
-        ]  # fmt: skip
+        self._more, self._ours = _compiled(more), _compiled(PATTERNS)
+        patterns = [pattern for _, pattern in (*self._more, *self._ours)]
         self.advice = {pattern.name: pattern.advice for pattern in reversed(patterns) if pattern.advice}
 
     def find(self, line: str, *, is_own: bool = False) -> LogPattern | None:
         """Return what a line tells of; ``is_own`` says that it is of a log that torc writes about its own work."""
-        found = next((p for expression, p in self._patterns if expression.search(line)), None)
+        candidates = self._candidates(line)
+        found = next((p for expression, p in candidates if expression.search(line)), None)
         if found is None or not is_harmless(line):
             return found
         if is_own:
             return None
-        loud = (p for expression, p in self._patterns if p.counts_in_info and expression.search(line))
-        return next(loud, None)
+        return next((p for expression, p in candidates if p.counts_in_info and expression.search(line)), None)
+
+    def _candidates(self, line: str) -> list[_Compiled]:
+        """Return the patterns that may match a line."""
+        if any(map(line.lower().__contains__, _HINTS)):
+            return [*self._more, *self._ours]
+        return self._more
+
+
+def _compiled(patterns: Iterable[LogPattern]) -> list[_Compiled]:
+    return [(re.compile(p.regex, 0 if p.is_case_sensitive else re.IGNORECASE), p) for p in patterns]
 
 
 def is_harmless(line: str) -> bool:
