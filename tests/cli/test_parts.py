@@ -101,6 +101,11 @@ def test_missing_user_data_are_listed(one):
     assert one("user-data", "list-missing").out == "No user data is missing.\n"
 
 
+def test_a_wrong_value_is_named_in_the_words_of_people(one):
+    done = one("resource-requirements", "create", 1, "-n", "big", "-m", "4gb", code=1)
+    assert done.err.startswith("Error: resource requirements: memory: cannot read '4gb'")
+
+
 def test_requirements_have_defaults_and_units(one):
     body = one.json("resource-requirements", "create", 1, "-n", "usual")
     told = {name: body[name] for name in ("num_cpus", "num_gpus", "num_nodes", "memory", "runtime")}

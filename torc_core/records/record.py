@@ -68,6 +68,11 @@ class Record(Value):
         cls.FILTERS = {f.name: f for f in (*equal, *filters)}
         RECORDS[plural] = cls
 
+    @classmethod
+    def title(cls) -> str:
+        """Return what messages call such a record: ``resource requirements``."""
+        return cls.SINGULAR.replace("_", " ") or super().title()
+
 
 class WorkflowPart(Record):
     """A record that belongs to a workflow and goes with it."""

@@ -235,11 +235,16 @@ class Value:
         return instance
 
     @classmethod
+    def title(cls) -> str:
+        """Return what messages call such a value."""
+        return cls.WIRE_NAME
+
+    @classmethod
     def read(cls, data: object) -> Self:
         """Check JSON data and return the value; raises Invalid naming every problem at once."""
         problems: list[Problem] = []
         value: Self = cls.read_at(data, None, problems)
-        raise_problems(cls.WIRE_NAME, problems)
+        raise_problems(cls.title(), problems)
         return value
 
     @classmethod
@@ -247,7 +252,7 @@ class Value:
         """Check JSON data of an update and return only what it changes; raises Invalid."""
         problems: list[Problem] = []
         changes: dict[str, Any] = cls.read_at(data, None, problems, partial=True)
-        raise_problems(cls.WIRE_NAME, problems)
+        raise_problems(cls.title(), problems)
         return changes
 
     @classmethod
