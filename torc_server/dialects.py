@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, get_origin
 
-from torc_core.errors import TorcError
+from torc_core.errors import NoAuthFile, TorcError
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.access import AccessGroup, UserGroupMembership
@@ -215,6 +215,6 @@ _MORE: dict[type, Callable[[Any, Dialect], dict[str, Any]]] = {
 def error(exc: TorcError, dialect: Dialect) -> dict[str, Any]:
     """Return the JSON of an error."""
     body = exc.wire()
-    if exc.code == 422 and not dialect.is_ours:
+    if exc.code == 422 and not dialect.is_ours and not isinstance(exc, NoAuthFile):
         body["error"].pop("error", None)
     return body

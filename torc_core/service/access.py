@@ -47,14 +47,14 @@ class Access:
         self.administrators = frozenset(administrators)
         self.authorize = authorize
         self.reload = reload
-        self._is_open = not is_enforced and authorize is None
+        self.is_open = not is_enforced and authorize is None  # to all but bearers of worker tokens
         if ANONYMOUS in self.administrators:
             raise Invalid(f"{ANONYMOUS!r} cannot be an administrator: it stands for whoever has not logged in")
 
     def check(self, turn: Turn, op: Operation, arguments: dict[str, Any]) -> None:
         """Raise Forbidden, or NotFound for a workflow or record that is not there."""
         caller = turn.caller
-        if self._is_open and not caller.token_id:
+        if self.is_open and not caller.token_id:
             return
         row = _row(op)
         workflow_ids = row.target(turn, arguments)
@@ -156,7 +156,7 @@ class Access:
     def visible(self, turn: Turn, kind: type[Record], workflow_id: int | None, user: str | None) -> list[Condition]:
         """Return what narrows a list to what the caller may see; ``user`` is the owner that was asked for, if any."""
         caller = turn.caller
-        if workflow_id is not None or (self._is_open and not caller.token_id):
+        if workflow_id is not None or (self.is_open and not caller.token_id):
             return []
         if issubclass(kind, WorkflowPart):
             return self._parts_of_all(turn, kind)

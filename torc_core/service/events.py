@@ -42,6 +42,8 @@ class Subscription(EventStream):
         self._dropped = 0
         self._is_closed = False
         self._moved = threading.Condition()
+        self.may_hear: Callable[[], bool] | None = None
+        """Asked before events are added, with the owner's lock held: whether the listener still may hear them."""
 
     @property
     def is_closed(self) -> bool:
@@ -51,6 +53,11 @@ class Subscription(EventStream):
     def put(self, events: Sequence[StreamEvent]) -> None:
         """Add events; those that do not fit are counted."""
         heard = [event for event in events if level_number(event.severity) >= self.least]
+        if heard and self.may_hear is not None and not self.may_hear():
+            self.close()
+            if self._notify is not None:
+                self._notify()
+            return
         with self._moved:
             if not heard or self.is_closed:
                 return

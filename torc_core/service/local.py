@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torc_core import __version__
 from torc_core.contracts.storage import Storage
-from torc_core.errors import NoAuthFile, Unsupported
+from torc_core.errors import NoAuthFile, NotFound, TorcError, Unsupported
 from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.answers.access import ReloadedAuth
@@ -200,7 +200,21 @@ class LocalService(Service):
         """Return the events of a workflow; ``notify`` is called, quickly, when there are some to take."""
         self.get(Workflow, workflow_id)
         self.check("watch_events", id=workflow_id)
-        return self._owner.events.subscribe(workflow_id, level, notify)
+        made = self._owner.events.subscribe(workflow_id, level, notify)
+        if not self._owner.access.is_open or self._caller.token_id:
+            made.may_hear = lambda: self._may_hear(workflow_id)
+        return made
+
+    def _may_hear(self, workflow_id: int) -> bool:
+        """Whether the caller still has the right to events; asked while the owner publishes them."""
+        turn = Turn(self._owner, self._caller)
+        try:
+            self._owner.access.check(turn, OPERATIONS["watch_events"], {"id": workflow_id})
+        except NotFound:  # it was deleted, which is the last that is heard
+            return True
+        except TorcError:
+            return False
+        return True
 
     def start_initialize_jobs(
         self, id: int, only_uninitialized: bool = False, clear_ephemeral_user_data: bool = False

@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.service.access_world import World
 from torc_core.errors import Forbidden, Invalid, NotFound
-from torc_core.records.access import AccessGroup, UserGroupMembership
-from torc_core.records.answers import JobList, NewWorkflow
+from torc_core.records.access import AccessGroup, UserGroupMembership, WorkerToken
+from torc_core.records.answers import Archiving, JobList, NewWorkflow
 from torc_core.records.resources import File, Job, Result, Workflow
 from torc_core.service.access import Access
 from torc_core.service.local import LocalService
@@ -211,6 +211,32 @@ def test_rights_end_with_membership_link_and_group(world: World) -> None:
     root.delete(AccessGroup, world.group_id)
     seen.append(may_use())
     assert seen == [True, False, True, False, True, False]
+
+
+def test_listening_ends_with_the_right_to_it(world: World) -> None:
+    mine, told = world.mine["workflows"], []
+    heard = {
+        who: world.as_user(who).subscribe(mine, "debug", lambda: told.append(1)) for who in ("bob", "ann", "token")
+    }
+
+    def happens() -> dict[str, int]:
+        world.as_user("amy").archive_workflow(mine, Archiving(is_archived=True))
+        world.as_user("amy").manage_status_change(world.mine["jobs"], JobStatus.DISABLED, 0)
+        world.as_user("amy").manage_status_change(world.mine["jobs"], JobStatus.UNINITIALIZED, 0)
+        return {who: len(subscription.take()) for who, subscription in heard.items()}
+
+    assert min(happens().values()) > 0
+    world.as_user("root").remove_user_from_group(world.group_id, "bob")
+    told.clear()
+    seen = happens()
+    assert seen["bob"] == 0
+    assert seen["ann"] > 0
+    assert heard["bob"].is_closed
+    assert told  # whoever waits is woken, and sees the end
+    world.as_user("amy").delete(WorkerToken, world.service.caller_of_token(world.token).token_id)
+    happens()
+    assert heard["token"].is_closed
+    assert not heard["ann"].is_closed
 
 
 def test_a_change_of_rights_that_is_undone_is_not_remembered(world: World) -> None:
