@@ -208,6 +208,21 @@ def stop(pid: int | None, every: bool) -> None:
     echo(f"Ended {', '.join(str(record.pid) for record in chosen)}", err=True)
 
 
+@server.command(cls=TorcCommand)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (standard output).")
+def openapi(output: Path | None) -> None:
+    """Write the OpenAPI document of the API."""
+    import json
+
+    from torc_server.openapi import document
+
+    text = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        write(text)
+    else:
+        output.write_text(text)
+
+
 for command in (user, token, cert):
     server.add_command(command)
 

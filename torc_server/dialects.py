@@ -167,7 +167,7 @@ def _items(items: list[Any], dialect: Dialect, names: Names) -> list[Any]:
 
 def _shown(answer: Any, dialect: Dialect, names: Names) -> Any:
     """Return one answer with what other releases have besides."""
-    kind = type(answer)
+    kind: Any = type(answer)
     if kind is Job:
         return answer
     if kind is Workflow:

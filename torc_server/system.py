@@ -14,9 +14,10 @@ from torc_core.records.resources import Job, Workflow
 from torc_core.service.turn import Caller
 from torc_core.status import BY_NUMBER
 from torc_server import metrics as counts
-from torc_server.app import refusal, written
+from torc_server.app import PREFIX, refusal, written
 from torc_server.callers import Identify, dialect_of
 from torc_server.codec import encode
+from torc_server.openapi import document
 
 if TYPE_CHECKING:
     from torc_core.service.local import LocalService
@@ -26,7 +27,7 @@ LOG = logging.getLogger("torc.server")
 
 
 def add_system_routes(app: bottle.Bottle, service: LocalService, metrics: counts.Metrics, identify: Identify) -> None:
-    """Add ``/health``, ``/version`` and ``/metrics``. Health is told to everybody, the rest to whoever may log in."""
+    """Add what is outside of operations. Health is told to everybody, the rest to whoever may log in."""
 
     def health() -> bottle.HTTPResponse:
         try:
@@ -49,6 +50,8 @@ def add_system_routes(app: bottle.Bottle, service: LocalService, metrics: counts
 
     app.route("/health", "GET", health)
     app.route("/version", "GET", asked(lambda: written(200, encode(service.get_version()))))
+    for path in ("/openapi.json", f"{PREFIX}/openapi.json"):
+        app.route(path, "GET", asked(lambda: written(200, encode(document()))))
     app.route("/metrics", "GET", asked(lambda: written(200, metrics.text().encode(), content_type=counts.CONTENT_TYPE)))
 
 

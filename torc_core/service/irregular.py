@@ -18,6 +18,9 @@ BENDS |= {
     ("ro_crate_entities", "find"): Bend(path=_OF_WORKFLOW + "ro_crate_entities"),
     ("slurm_stats", "find"): Bend(without=SORT),
     ("access_groups", "find"): Bend(without=SORT, tag=_ACCESS),
+    # filters that newer clients mean by another name
+    ("files", "find"): Bend(without={"path_contains": str}),
+    ("compute_nodes", "find"): Bend(without={"hostname_contains": str}),
     # plain arrays instead of pages
     ("workflow_actions", "find"): Bend(
         name="get_workflow_actions", path=_OF_WORKFLOW + "actions", without=PAGE | SORT, answer=list[WorkflowAction]

@@ -11,6 +11,7 @@ from torc_core.engine.failures import is_used_up
 from torc_core.errors import Conflict, Invalid
 from torc_core.records.answers import (
     CompletionAnswers,
+    CompletionError,
     Completions,
     FailureResolution,
     Resolution,
@@ -65,7 +66,7 @@ def batch_complete_jobs(turn: Turn, id: int, batch: Completions) -> CompletionAn
     entries = [(c.job_id, c.status, c.run_id, c.result) for c in batch.completions]
     refused = _complete(turn, state, entries)
     taken = Counter(job_id for job_id, *_ in entries) - Counter(job_id for job_id, _ in refused)
-    errors = [{"job_id": job_id, "message": message} for job_id, message in refused]
+    errors = [CompletionError(job_id=job_id, message=message) for job_id, message in refused]
     return CompletionAnswers(completed=list(taken), errors=errors)
 
 

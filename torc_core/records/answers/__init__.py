@@ -3,6 +3,7 @@
 from torc_core.records.answers.claims import (
     ClaimedJobs,
     CompletionAnswers,
+    CompletionError,
     Completions,
     FinishedJob,
     FittingJobs,
@@ -61,6 +62,7 @@ __all__ = [
     "ClaimedJobs",
     "Completeness",
     "CompletionAnswers",
+    "CompletionError",
     "Completions",
     "CorrectedRequirements",
     "CreatedFiles",

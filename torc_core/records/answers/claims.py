@@ -133,11 +133,18 @@ class Completions(Value, wire="BatchCompleteJobsRequest"):
     completions: list[JobCompletion] = field()
 
 
+class CompletionError(Value, wire="JobCompletionError"):
+    """Why the end of a job was not taken."""
+
+    job_id: int = field()
+    message: str = field()
+
+
 class CompletionAnswers(Value, wire="BatchCompleteJobsResponse"):
     """Which of them were taken."""
 
     completed: list[int] = field()
-    errors: list[Json] = field("job_id and message of the others")
+    errors: list[CompletionError] = field("of the others")
 
 
 class ReadyRequirements(Value, wire="GetReadyJobRequirementsResponse"):

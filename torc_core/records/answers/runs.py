@@ -88,7 +88,7 @@ class JobsReset(Value):
     downstream: list[int] = field()
 
 
-class StatusSummary(Value):
+class StatusSummary(Value, wire="WorkflowStatusResponse"):
     """Where a workflow stands, in one answer."""
 
     workflow_id: int = field()

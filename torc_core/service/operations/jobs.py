@@ -17,7 +17,7 @@ class JobOperations:
     def complete_job(self, id: int, status: JobStatus, run_id: int, result: Result) -> Job:
         """Say how a job ended; what waited for it moves on."""
 
-    @operation("POST", "/workflows/{id}/batch_complete_jobs", "jobs")
+    @operation("POST", "/workflows/{id}/batch_complete_jobs", "workflows")
     def batch_complete_jobs(self, id: int, batch: a.Completions) -> a.CompletionAnswers:
         """Say how many jobs ended; each is taken or refused by itself."""
 
