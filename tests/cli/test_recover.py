@@ -150,6 +150,84 @@ resource_requirements: [{name: hour, num_cpus: 1, memory: 1m, runtime: PT1H}]
     assert (result["timeout_fixed"], result["adjustments"][0]["new_runtime"]) == (1, "PT1H30M")
 
 
+# at a terminal
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Puts a person at the terminal who gives these answers, one a question."""
+    asked = []
+
+    def put(*given):
+        left = list(given)
+        for module in ("pick", "recovering"):
+            monkeypatch.setattr(f"torc_core.cli.{module}.is_interactive", lambda: True)
+
+        def ask(question):
+            asked.append(question)
+            return left.pop(0)
+
+        for module in ("pick", "recovery_wizard"):
+            monkeypatch.setattr(f"torc_core.cli.{module}.ask", ask)
+        return asked
+
+    return put
+
+
+def test_a_person_is_asked_about_each_cause(failed, answers):
+    asked = answers("4", "n", "y")
+    done = failed("recover", 1)
+    assert [question.partition("?")[0] for question in asked] == [
+        "Give them how many times the memory", "Try them again as they are", "Run 1 job again"
+    ]  # fmt: skip
+    assert "solve was killed" in done.err
+    assert needs(failed)["small"] == "8g"
+    assert statuses(failed) == {"solve": "ready", "after": "blocked", "odd": "failed", "fine": "completed"}
+
+
+def test_causes_can_be_left_alone(failed, answers):
+    answers("s", "y", "yes")
+    failed("recover", 1)
+    assert needs(failed)["small"] == "2g"
+    assert statuses(failed) == {"solve": "failed", "after": "canceled", "odd": "ready", "fine": "completed"}
+
+
+def test_the_usual_answers_are_those_of_the_options(failed, answers):
+    answers("", "", "y")
+    failed("recover", 1, "--memory-multiplier", "3")
+    assert needs(failed)["small"] == "6g"
+    assert statuses(failed)["odd"] == "failed"
+
+
+@pytest.mark.parametrize("given", [("s", "n"), ("2", "n", "n"), ("2", "n", "")])
+def test_whoever_wants_nothing_gets_nothing(failed, answers, given):
+    answers(*given)
+    failed("recover", 1)
+    assert (needs(failed)["small"], statuses(failed)["solve"]) == ("2g", "failed")
+
+
+def test_an_impossible_answer_changes_nothing(failed, answers):
+    for answer in ("1", "lots", "nan", "inf", "-3"):
+        answers(answer)
+        assert "no number above 1" in failed("recover", 1, code=1).err
+    assert (needs(failed)["small"], statuses(failed)["solve"]) == ("2g", "failed")
+
+
+def test_a_person_may_try_again_what_nothing_explains(torc, answers):
+    torc("run", torc.write("spec.yaml", DIAMOND))
+    answers("y", "y")
+    torc("recover", 1)
+    assert statuses(torc)["right"] == "ready"
+
+
+def test_nobody_is_asked_with_no_prompts_json_or_a_dry_run(failed, answers):
+    answers()
+    failed("recover", 1, "--dry-run")
+    failed.json("recover", 1)
+    failed("run", 1)
+    failed("recover", 1, "--no-prompts")
+
+
 # runners that are gone
 
 SLOW = """

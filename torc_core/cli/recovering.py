@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.logs import output_dir_option
+from torc_core.cli.output import echo
 from torc_core.cli.pick import confirmed, is_interactive, no_prompts_option, pick, workflow_argument
 from torc_core.cli.syncing import Orphans, find_orphans, free
 from torc_core.errors import Invalid, TorcError
@@ -23,7 +24,7 @@ from torc_core.status import JobStatus
 from torc_core.units import counted
 
 if TYPE_CHECKING:
-    from torc_core.diagnosis.recovery import RecoveryPlan
+    from torc_core.diagnosis.recovery import Cause, RecoveryPlan
     from torc_core.records.answers import StatusSummary
     from torc_core.records.answers.recovery import Recovered
     from torc_core.service.api import Service
@@ -79,24 +80,36 @@ def recover(app: App, workflow_id: int | None, dry_run: bool, no_prompts: bool, 
 
     Jobs that lacked memory or time get more of it, in requirements of their own unless all jobs of the record need it.
     Jobs that were lost with their runner are tried again as they are. It takes one transaction and leaves an event.
+    At a terminal you are asked about each cause first.
     """
     chosen = pick(app, workflow_id)
     ways = Ways(**given)
-    from torc_core.cli.recovery_report import show, show_done, show_plan
+    from torc_core.cli.recovery_report import show
 
+    asks = is_interactive() and not (dry_run or no_prompts or app.wants_json)
     try:
-        found = Recovering.look(app, chosen, ways, dry_run=dry_run)
-        if dry_run:
-            show(app, found, None)
-        elif found.plan.job_ids and is_interactive() and not no_prompts and not app.wants_json:
-            show_plan(found)
-            if confirmed(app, f"Run {counted(len(found.plan.job_ids), 'job')} again?", no_prompts):
-                show_done(app, found, found.apply())
+        found = Recovering.look(app, chosen, ways, dry_run=dry_run, asks=asks)
+        if asks and found.plan.failures:
+            _ask_and_recover(app, found)
         else:
-            show(app, found, found.apply())
+            show(app, found, None if dry_run else found.apply())
     except TorcError as exc:
         exc.details |= {"workflow_id": chosen, "dry_run": dry_run}
         raise
+
+
+def _ask_and_recover(app: App, found: Recovering) -> None:
+    """Let the person at the terminal decide, show what comes of it, and do it when they agree."""
+    from torc_core.cli.recovery_report import show_done, show_plan
+    from torc_core.cli.recovery_wizard import decide
+
+    found = decide(found)
+    show_plan(found)
+    again = len(found.plan.job_ids)
+    if not again:
+        echo("No job runs again; nothing was changed.", err=True)
+    elif confirmed(app, f"Run {counted(again, 'job')} again?", no_prompts=False):
+        show_done(app, found, found.apply())
 
 
 class Recovering(NamedTuple):
@@ -112,11 +125,19 @@ class Recovering(NamedTuple):
 
     @classmethod
     def look(
-        cls, app: App, workflow_id: int, ways: Ways, *, dry_run: bool = False, say: Callable[[str], None] | None = None
+        cls,
+        app: App,
+        workflow_id: int,
+        ways: Ways,
+        *,
+        dry_run: bool = False,
+        asks: bool = False,
+        say: Callable[[str], None] | None = None,
     ) -> Recovering:
         """Free what is held by runners that are gone (a dry run only notes it), then find out why jobs failed.
 
-        Raises Invalid when the workflow is not to be recovered now, and NothingToRetry.
+        Raises Invalid when the workflow is not to be recovered now, and NothingToRetry, unless somebody will be asked
+        (``asks``).
         """
         service = app.service()
         refuse_early(service.get_workflow_status(workflow_id))
@@ -130,7 +151,7 @@ class Recovering(NamedTuple):
         found = cls(app, workflow_id, ways, orphans, undecided, plan, dry_run)
         if not plan.failures and not orphans.runners:
             raise _nothing_failed(summary)
-        if plan.failures and not plan.retried:
+        if plan.failures and not plan.retried and not asks:
             raise NothingToRetry(
                 f"{counted(len(plan.failures), 'job')} failed, and nothing explains why: {plan.failures[0].text}",
                 hint=f"Look at their logs (torc jobs logs {plan.failures[0].attempt.job_id}), or try again as they "
@@ -138,14 +159,20 @@ class Recovering(NamedTuple):
             )
         return found
 
+    def planned_anew(self, ways: Ways, leave: Collection[Cause]) -> Recovering:
+        """Return this recovery with other ways, and without jobs that failed for a cause in ``leave``."""
+        every = ways._replace(retry_unknown=True)
+        return self._replace(ways=ways, plan=_plan(self.app, self.app.service(), self.workflow_id, every, leave))
+
     def apply(self) -> Recovered | None:
         """Run the hook and carry out the plan; None when there was nothing to do but freeing orphans."""
+        from torc_core.diagnosis.recovery import Cause
         from torc_core.records.answers import RequirementsChange
         from torc_core.records.answers.recovery import Recovery
 
         if not self.plan.retried:
             return None
-        if self.ways.recovery_hook is not None and self.plan.has_unknown:
+        if self.ways.recovery_hook is not None and self.plan.count(Cause.UNKNOWN):
             run_hook(self.ways.recovery_hook, self.workflow_id)
         changes = [
             RequirementsChange(
@@ -216,7 +243,7 @@ def _nothing_failed(summary: StatusSummary) -> Invalid:
     return Invalid(f"no job of workflow {summary.workflow_id} has failed", hint=verdict(summary))
 
 
-def _plan(app: App, service: Service, workflow_id: int, ways: Ways) -> RecoveryPlan:
+def _plan(app: App, service: Service, workflow_id: int, ways: Ways, leave: Collection[Cause] = ()) -> RecoveryPlan:
     from torc_core.diagnosis.recovery import plan_recovery
     from torc_core.service.resource_use import ENDED_BADLY, resource_use
 
@@ -226,7 +253,7 @@ def _plan(app: App, service: Service, workflow_id: int, ways: Ways) -> RecoveryP
     use = resource_use(service, workflow_id, ENDED_BADLY, job_ids=failed)
     return plan_recovery(
         use.attempts, use.jobs, memory_multiplier=ways.memory_multiplier, runtime_multiplier=ways.runtime_multiplier,
-        retry_unknown=ways.retry_unknown or ways.recovery_hook is not None, oom_code=use.oom_code,
+        retry_unknown=ways.retry_unknown or ways.recovery_hook is not None, leave=leave, oom_code=use.oom_code,
         timeout_code=use.timeout_code, decide=app.host.correct_resources,
     )  # fmt: skip
 

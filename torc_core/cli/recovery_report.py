@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torc_core.cli.app import App
 from torc_core.cli.output import echo, echo_json
+from torc_core.diagnosis.recovery import Cause
 from torc_core.engine.resource_report import diagnoses, report
 from torc_core.records.resources import SlurmScheduler
 from torc_core.units import counted
@@ -85,7 +86,7 @@ def show_plan(found: Recovering) -> None:
     if plan.adjustments:
         echo("Requirements:")
         echo("\n".join(f"  {_change(adjustment)}" for adjustment in plan.adjustments))
-    if found.is_dry_run and found.ways.recovery_hook is not None and plan.has_unknown:
+    if found.is_dry_run and found.ways.recovery_hook is not None and plan.count(Cause.UNKNOWN):
         echo(f"First this would be run: {found.ways.recovery_hook} {found.workflow_id}")
 
 

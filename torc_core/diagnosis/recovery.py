@@ -52,11 +52,6 @@ class RecoveryPlan(NamedTuple):
         """Return how many jobs with a cause run again."""
         return sum(failure.cause is cause for failure in self.retried)
 
-    @property
-    def has_unknown(self) -> bool:
-        """Whether the cause of any failure is unknown."""
-        return any(failure.cause is Cause.UNKNOWN for failure in self.failures)
-
 
 def plan_recovery(
     attempts: Iterable[Attempt],
@@ -65,6 +60,7 @@ def plan_recovery(
     memory_multiplier: float = 1.5,
     runtime_multiplier: float = 1.5,
     retry_unknown: bool = False,
+    leave: Collection[Cause] = (),
     oom_code: int = OOM_CODE,
     timeout_code: int = TIMEOUT_CODE,
     decide: Decide = lambda adjustment: None,
@@ -72,10 +68,11 @@ def plan_recovery(
     """Return what to do about failed ``attempts``; ``jobs`` as for ``plan_corrections``.
 
     Memory and run time that were too little are raised, and CPUs that were too few by the memory's factor. What was
-    lost with its runner needs nothing but another try.
+    lost with its runner needs nothing but another try. Jobs are left alone whose cause is in ``leave``.
     """
     failures = [_judge(diagnose(attempt, oom_code, timeout_code)) for attempt in attempts]
-    retried = [failure for failure in failures if retry_unknown or failure.cause is not Cause.UNKNOWN]
+    skipped = {*leave, *(() if retry_unknown else (Cause.UNKNOWN,))}
+    retried = [failure for failure in failures if failure.cause not in skipped]
     left = [failure for failure in failures if failure not in retried]
     known = [failure.attempt for failure in retried if failure.cause in (Cause.MEMORY, Cause.TIMEOUT)]
     factors = Multipliers(memory_multiplier, runtime_multiplier, memory_multiplier)
