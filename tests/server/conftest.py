@@ -1,8 +1,12 @@
 """Servers that do not outlive their test."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from tests.server.server_process import ServerProcess
+from tests.server.server_process import RELEASES, ServerProcess
 
 
 @pytest.fixture
@@ -32,3 +36,24 @@ def shared_server(tmp_path_factory):
     server = ServerProcess(tmp_path_factory.mktemp("server"))
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def python_of(tmp_path_factory):
+    """Gives the interpreter of an environment that has a release of the client."""
+    made = {}
+
+    def python_of(release):
+        if release not in made:
+            folder = tmp_path_factory.mktemp(f"client{release}")
+            made[release] = folder / "bin" / "python"
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+            pip = [sys.executable, "-m", "pip", "--python", made[release]]
+            install = [*pip, "install", "--quiet", "--no-compile", f"torc-client=={RELEASES[release]}"]
+            done = subprocess.run(install, capture_output=True, text=True, check=False)
+            if done.returncode and not os.environ.get("CI"):
+                pytest.skip(f"torc-client {RELEASES[release]} cannot be installed: {done.stderr.strip()[-300:]}")
+            assert done.returncode == 0, done.stderr
+        return made[release]
+
+    return python_of

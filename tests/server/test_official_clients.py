@@ -1,40 +1,16 @@
 """Three generations of the official Python client, unmodified, each in a virtual environment of its own."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.server.server_process import ServerProcess, environment
+from tests.server.server_process import RELEASES, ServerProcess, environment
 
 LIFE = Path(__file__).with_name("official_life.py")
-RELEASES = {"0.12": "0.12.3", "0.22": "0.22.2", "0.35": "0.35.0"}
 FEWEST = {"0.12": 33, "0.22": 36, "0.35": 43}
 """Checks for each release: a check that is not run proves nothing."""
-
-
-@pytest.fixture(scope="module")
-def python_of(tmp_path_factory):
-    """Gives the interpreter of an environment that has a release of the client."""
-    made = {}
-
-    def python_of(release):
-        if release not in made:
-            folder = tmp_path_factory.mktemp(f"client{release}")
-            made[release] = folder / "bin" / "python"
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-            pip = [sys.executable, "-m", "pip", "--python", made[release]]
-            install = [*pip, "install", "--quiet", "--no-compile", f"torc-client=={RELEASES[release]}"]
-            done = subprocess.run(install, capture_output=True, text=True, check=False)
-            if done.returncode and not os.environ.get("CI"):
-                pytest.skip(f"torc-client {RELEASES[release]} cannot be installed: {done.stderr.strip()[-300:]}")
-            assert done.returncode == 0, done.stderr
-        return made[release]
-
-    return python_of
 
 
 @pytest.fixture(scope="module")
