@@ -29,9 +29,10 @@ each = pytest.mark.parametrize("name", ALL)
 def test_all_commands_of_the_reference_are_there():
     expected = """
         run exec create status wait cancel delete ping completions help execution-plan
+        recover watch diagnose sync-status   logs bundle|analyze
         spec check|expand|convert|lint|codes   plugins list|check   config show|paths|init|validate
         workflows create|new|list|get|update|status|is-complete|cancel|delete|archive|run|initialize|init|reinitialize
-        workflows reinit|reset-status|execution-plan|list-actions
+        workflows reinit|reset-status|execution-plan|list-actions|export|import|diagnose|sync-status
         jobs create|create-from-file|list|get|update|delete|delete-all|list-resource-requirements
         jobs list-failure-handlers|running|reset-status|logs
         files create|list|get|update|delete|list-required-existing
