@@ -17,6 +17,7 @@ class Usage(NamedTuple):
     num_processes: int  # now; those that have ended and were not waited for do not count
     read_bytes: int | None = None  # so far, by system calls
     write_bytes: int | None = None
+    peak_memory_bytes: int | None = None  # the most that one of the processes has had so far
 
 
 class MachineUsage(NamedTuple):

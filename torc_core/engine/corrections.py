@@ -22,6 +22,8 @@ from torc_core.engine.resource_rules import (
 )
 from torc_core.units import HOUR, KIB, MINUTE, parse_duration, parse_memory
 
+LEAST_MEMORY = 64 * KIB**2
+"""Nothing is lowered below: it would make room for nobody, and so little can be missed in looking."""
 _UNITS = (("g", KIB**3), ("m", KIB**2), ("k", KIB))
 
 
@@ -207,8 +209,8 @@ def _lowered(needs: Needs, attempts: tuple[Attempt, ...], proposal: Correction, 
     used = {resource: [c.used for a in attempts for c in compare(a) if c.resource is resource] for resource in Resource}
     is_known = {resource: len(values) == len(attempts) for resource, values in used.items()}
     if memory == needs.memory and is_known[Resource.MEMORY]:
-        enough = whole_memory(max(used[Resource.MEMORY]) * factors.memory)
-        memory = min(memory, enough, key=parse_memory)
+        enough = max(max(used[Resource.MEMORY]) * factors.memory, LEAST_MEMORY)
+        memory = min(memory, whole_memory(enough), key=parse_memory)
     if runtime == needs.runtime and is_known[Resource.RUNTIME]:
         longest = max(used[Resource.RUNTIME])
         runtime = min(runtime, whole_minutes(longest * factors.runtime, above=longest), key=parse_duration)

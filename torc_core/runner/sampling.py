@@ -1,7 +1,8 @@
 """Looks at what jobs and the machine use, from a thread of its own: neither /proc nor a disk keeps jobs waiting.
 
-Every attempt is looked at soon after its start and then at the sample interval; where memory is limited, more often.
-Looks between samples together take at most half a percent of a CPU.
+Every attempt is looked at soon after its start, then ever less often, and at the sample interval; where memory is
+limited, more often.
+Looks between samples together take at most 0.3 percent of a CPU.
 """
 
 from __future__ import annotations
@@ -13,16 +14,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from torc_core.runner.metrics_file import JobFacts, JobSample, MetricsFile, SystemSample, now_moment
-from torc_core.runner.usage import MachineSummary, MachineTrack, Track
+from torc_core.runner.usage import FIRST_LOOK_SECONDS, MachineSummary, MachineTrack, Track
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Processes
     from torc_core.contracts.monitor import Monitor, Usage
 
-FIRST_LOOK_SECONDS = 0.25  # after the start; most short jobs have ended by then and need none
 _LIMIT_SECONDS, _NEAR_SECONDS = 2.0, 0.5  # between looks at limited jobs, and when one is near its limit
 _NEAR_SHARE = 0.8
-_COST_SHARE = 0.005  # of a CPU, for looks between samples
+_COST_SHARE = 0.003  # of a CPU, for looks between samples
 _LONGEST_SECONDS = 5.0  # between looks at limited jobs, whatever they cost
 _END_SECONDS = 10.0  # how long to wait for the thread
 _LEAST_MACHINE_SECONDS = 0.1  # between looks at the machine, for their rates to mean something
@@ -145,8 +145,7 @@ class Sampler:
         wanted: list[float] = []
         is_limited = False
         for track, _ in list(self._tracks.values()):
-            if track.usage is None:
-                wanted.append(track.started_at + FIRST_LOOK_SECONDS)
+            wanted.append(track.look_at)
             is_limited = is_limited or track.limit_bytes > 0
         if is_limited:
             wanted.append(self._looked_at + (_NEAR_SECONDS if self._is_near else _LIMIT_SECONDS))

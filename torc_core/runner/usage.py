@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from torc_core.contracts.monitor import MachineUsage, Usage
 
 N = TypeVar("N", int, float)
+FIRST_LOOK_SECONDS = 0.25
+"""After the start; most short jobs have ended by then and need none."""
 LEAST_RATE_SECONDS = 2.0
 """Rates over less time say little: the kernel tells CPU time in hundredths of a second, and not at the very moment."""
 
@@ -19,8 +21,8 @@ class Track:
 
     __slots__ = (
         "_area", "_at", "_mark_at", "_mark_cpu", "attempt_id", "cpu_seconds", "is_over", "job_id", "job_name",
-        "least_seconds", "limit_bytes", "peak_cpu_percent", "peak_memory_bytes", "read_bytes", "started_at", "usage",
-        "write_bytes",
+        "least_seconds", "limit_bytes", "look_at", "peak_cpu_percent", "peak_memory_bytes", "read_bytes",
+        "started_at", "usage", "write_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -33,6 +35,7 @@ class Track:
         self.started_at = self._at = self._mark_at = started_at
         self.limit_bytes = limit_bytes
         self.least_seconds = min(LEAST_RATE_SECONDS, interval_seconds)
+        self.look_at = started_at + FIRST_LOOK_SECONDS  # ever later, so that the last look is never long before the end
         self.is_over = False  # its memory was above the limit at the last look
         self.usage: Usage | None = None  # of the last look
         self.cpu_seconds = self._mark_cpu = self._area = 0.0
@@ -46,7 +49,8 @@ class Track:
         self.usage = usage
         self._area += usage.memory_bytes * max(0.0, now - self._at)
         self._at = max(now, self._at)
-        self.peak_memory_bytes = max(self.peak_memory_bytes or 0, usage.memory_bytes)
+        self.peak_memory_bytes = max(self.peak_memory_bytes or 0, usage.memory_bytes, usage.peak_memory_bytes or 0)
+        self.look_at = self.started_at + 2 * (now - self.started_at)
         self.cpu_seconds = max(self.cpu_seconds, usage.cpu_seconds)
         self.read_bytes = most(self.read_bytes, usage.read_bytes)
         self.write_bytes = most(self.write_bytes, usage.write_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import signal
 
 from torc_core.contracts.failure import LONGEST_DELAY_SECONDS
 from torc_core.units import HOUR, MINUTE, UnitError, format_duration, parse_duration, parse_memory
@@ -110,6 +111,12 @@ def check_backoff(factor: float) -> None:
     """Refuse factors by which a delay would not grow."""
     if not 1 <= factor < float("inf"):
         raise ValueError("must be 1 or more")
+
+
+def check_signal(text: str) -> None:
+    """Refuse what is no signal of this system."""
+    if text not in signal.Signals.__members__:
+        raise ValueError(f"expected the name of a signal like SIGTERM, SIGINT or SIGUSR1, found {text!r}")
 
 
 def check_mpi(text: str) -> None:

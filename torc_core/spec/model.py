@@ -20,6 +20,7 @@ from torc_core.spec.choices import (
     check_int32,
     check_memory,
     check_mpi,
+    check_signal,
 )
 
 
@@ -188,7 +189,7 @@ class ExecutionConfigSpec(Value, closed=True):
     staggered_start: bool | None = field("true unless given", default=None)
     stdio: StdioSpec | None = None
     limit_resources: bool | None = field("direct; true unless given", default=None)
-    termination_signal: str | None = field("direct; SIGTERM unless given", default=None)
+    termination_signal: str | None = field("direct; SIGTERM unless given", default=None, check=check_signal)
     sigterm_lead_seconds: int | None = field("direct; 30 unless given", default=None, check=at_least(0))
     oom_exit_code: int | None = field("direct; 137 unless given", default=None, check=check_int32)
     srun_termination_signal: str | None = field("slurm", default=None)

@@ -133,6 +133,14 @@ class MonitorSuite:
         assert 58 * MIB <= more <= 66 * MIB
         assert 2 * MIB <= seen[1].memory_bytes <= 50 * MIB
 
+    def test_memory_that_was_given_back_is_remembered_or_not_known(self, monitor: Monitor, command: Any) -> None:
+        one = command()
+        one.start(HOLD + "del held\n", 60)
+        one.is_ready()
+        seen = self.look(monitor, one)
+        assert seen.memory_bytes <= 50 * MIB
+        assert seen.peak_memory_bytes is None or seen.peak_memory_bytes >= 60 * MIB
+
     def test_cpu_time_is_what_the_command_used(self, monitor: Monitor, command: Any) -> None:
         one = command()
         one.start(BURN, 0.5)

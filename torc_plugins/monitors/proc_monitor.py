@@ -11,7 +11,6 @@ from torc_core.problems import Problem
 from torc_plugins import cgroups, procfs
 from torc_plugins.procfs import TICKS, Families, Process, Root
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _IDLE, _WAITING = 3, 4
 """Places in the line of /proc/stat that says how the time of all CPUs was spent: idle, and idle with I/O under way."""
 
@@ -83,13 +82,15 @@ class ProcMonitor(Monitor):
 
 def _usage(members: list[Process], cgroup: str | None) -> Usage:
     """Add up what the processes of a command use."""
-    ticks = memory = count = read = written = 0
+    ticks = memory = peak = count = read = written = 0
     is_io_known = False
     for process in members:
         ticks += process.cpu
         if process.is_alive:
             count += 1
-            memory += _resident_bytes(process.pid)
+            resident, highest = _resident_bytes(process.pid)
+            memory += resident
+            peak = max(peak, highest)
         moved = procfs.io_bytes(process.pid)
         if moved is not None:
             is_io_known = True
@@ -98,13 +99,21 @@ def _usage(members: list[Process], cgroup: str | None) -> Usage:
     seconds = ticks / TICKS
     if cgroup is not None:
         seconds = max(seconds, cgroups.cpu_seconds(cgroup) or 0.0)
-    return Usage(seconds, memory, count, read if is_io_known else None, written if is_io_known else None)
+    return Usage(
+        seconds, memory, count, read if is_io_known else None, written if is_io_known else None, peak or None
+    )  # fmt: skip
 
 
-def _resident_bytes(pid: int) -> int:
-    """Return what a process has in memory; statm is exact where the figure in stat lags behind."""
-    fields = procfs.read(f"/proc/{pid}/statm", 128).split()
-    return int(fields[1]) * _PAGE if len(fields) > 1 else 0
+def _resident_bytes(pid: int) -> tuple[int, int]:
+    """Return what a process has in memory, and the most it has had."""
+    text = procfs.read(f"/proc/{pid}/status", 4096)
+    return _kib(text, b"\nVmRSS:") * 1024, _kib(text, b"\nVmHWM:") * 1024
+
+
+def _kib(text: bytes, name: bytes) -> int:
+    """Return the number beside a name; processes without memory of their own have none."""
+    _, found, rest = text.partition(name)
+    return int(rest.split(None, 1)[0]) if found else 0
 
 
 def _proportional_bytes(pid: int) -> int | None:

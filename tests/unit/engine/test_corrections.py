@@ -144,6 +144,12 @@ def test_nothing_is_lowered_before_all_jobs_have_ended_well(attempts):
     assert plan_corrections(attempts, {5: [1, 2]}, lower=True) == []
 
 
+def test_memory_is_not_lowered_to_next_to_nothing():
+    assert only([ended(1, memory=MIB)], lower=True).correction.memory == "64m"
+    tiny = needs(memory="10m")
+    assert plan_corrections([ended(1, seconds=3600.0, memory=MIB, of=tiny)], {5: [1]}, lower=True) == []
+
+
 def test_only_what_is_known_of_every_job_is_lowered():
     found = only([ended(1, memory=None, cpu=None), ended(2, memory=MIB, cpu=None)], lower=True)
     assert found.correction == Correction(2, "2g", "PT36M")  # half an hour x 1.2
@@ -164,7 +170,7 @@ def test_those_left_behind_by_jobs_that_lacked_something_are_lowered_in_place():
     raised, lowered = plan_corrections(attempts, {5: [1, 2]}, lower=True)
     # 150 % and 1800 s are less than 2 CPUs and an hour: the record that job 1 gets for itself fits it in all
     assert (raised.job_ids, raised.in_place, raised.correction) == ([1], False, Correction(2, "4g", "PT36M"))
-    assert (lowered.job_ids, lowered.in_place, lowered.correction) == ([2], True, Correction(1, "2m", "PT12M"))
+    assert (lowered.job_ids, lowered.in_place, lowered.correction) == ([2], True, Correction(1, "64m", "PT12M"))
 
 
 def test_a_use_just_below_what_was_asked_for_changes_nothing():

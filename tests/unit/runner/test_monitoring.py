@@ -65,7 +65,7 @@ def test_memory_cpu_and_bytes_of_jobs_come_with_their_results(run):
     writing = "head -c 5242880 /dev/zero > data; sleep 0.4; true"
     service = FakeService(
         [
-            job("hold", HOLD.format(size=60, then="time.sleep(1.0)")),
+            job("hold", HOLD.format(size=60, then="time.sleep(3.0)")),
             job("burn", BURN.format(seconds=0.6)),
             job("write", writing),
         ]
@@ -94,7 +94,7 @@ def test_a_job_shorter_than_any_look_has_real_figures(run):
 
 def test_children_and_what_left_the_session_are_measured(run, tmp_path):
     hold = HOLD.format(size=40, then=f'open("{tmp_path}/" + str(time.time_ns()) + ".up", "w").close(); time.sleep(300)')
-    wait = f"until [ $(ls {tmp_path} | grep -c up$) = 2 ]; do sleep 0.05; done; sleep 0.6"
+    wait = f"until [ $(ls {tmp_path} | grep -c up$) = 2 ]; do sleep 0.05; done; sleep 4"
     command = f"({hold}) & pid=$!; (setsid {hold} & echo $! > {tmp_path}/away); {wait}; kill $pid"
     service = FakeService([job("family", command)])
     try:

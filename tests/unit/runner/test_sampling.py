@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +14,7 @@ from torc_core.contracts.monitor import MachineUsage, Monitor, Usage
 from torc_core.runner import sampling
 from torc_core.runner.metrics_file import JobFacts, MetricsFile
 from torc_core.runner.sampling import Sampler
-from torc_core.runner.usage import MachineTrack, Track
+from torc_core.runner.usage import FIRST_LOOK_SECONDS, MachineTrack, Track
 from torc_core.testing.executors import wait_for
 
 MIB = 2**20
@@ -84,7 +85,7 @@ def test_an_attempt_is_looked_at_soon_after_its_start_and_not_before(make):
     track = begin(sampler, 1)
     wait_for(lambda: track.usage, "the first look")
     assert [numbers for _, numbers in monitor.looks] == [[1]]
-    assert monitor.looks[0][0] - track.started_at >= sampling.FIRST_LOOK_SECONDS
+    assert monitor.looks[0][0] - track.started_at >= FIRST_LOOK_SECONDS
 
 
 def test_an_attempt_that_begins_while_the_thread_sleeps_wakes_it(make):
@@ -104,12 +105,22 @@ def test_attempts_that_end_before_their_first_look_cost_none(make):
     assert monitor.looks == []
 
 
-def test_without_limits_the_next_look_is_the_sample(make):
+def test_looks_become_rarer_so_that_the_last_is_never_long_before_the_end(make):
     monitor = Script()
-    sampler = make(monitor, interval=1.0)
-    track = begin(sampler, 1, interval=1.0)
-    wait_for(lambda: track.peak_cpu_percent is not None, "a rate")
-    assert len(monitor.looks) in (2, 3)  # the first one, and one or two samples
+    sampler = make(monitor)
+    track = begin(sampler, 1)
+    wait_for(lambda: len(monitor.looks) >= 4, "four looks")
+    ages = [moment - track.started_at for moment, _ in monitor.looks]
+    assert all(2 * before <= after for before, after in pairwise(ages))
+
+
+def test_no_look_is_wanted_between_samples_when_a_job_is_old(make):
+    monitor = Script()
+    sampler = make(monitor, interval=0.5)
+    begin(sampler, 1, interval=0.5)
+    wait_for(lambda: len(monitor.looks) >= 8, "eight looks")
+    late = [moment for moment, _ in monitor.looks[4:]]
+    assert all(after - before >= 0.4 for before, after in pairwise(late))
 
 
 def test_two_looks_above_the_limit_end_an_attempt(make):
@@ -152,17 +163,12 @@ def test_what_is_above_the_limit_exactly_too_or_is_one_process_is_ended(make, ex
     wait_for(lambda: sampler.over, "the end")
 
 
-def test_memory_that_is_not_limited_is_not_looked_at_between_samples(make):
+def test_memory_that_is_not_limited_may_grow(make):
     monitor = Script(memory=10_000)
     sampler = make(monitor)
     begin(sampler, 1)
-    limited = begin(sampler, 2, limit=100_000)
-    wait_for(lambda: limited.usage, "a look")
-    sampler.end(2)
-    seen = len(monitor.looks)
-    other = begin(sampler, 3)
-    wait_for(lambda: other.usage, "another first look")
-    assert len(monitor.looks) <= seen + 2
+    begin(sampler, 2, limit=100_000)
+    wait_for(lambda: len(monitor.looks) >= 3, "three looks")
     assert not sampler.over
 
 
@@ -179,7 +185,7 @@ def test_looks_between_samples_take_only_their_share_of_a_cpu(make):
     begin(sampler, 1, limit=100)  # near its limit: wanted every half second
     wait_for(lambda: len(monitor.looks) >= 2, "two looks")
     apart = monitor.looks[1][0] - monitor.looks[0][0]
-    assert apart >= 5.0  # 0.05 s are half a percent of 10 s, and 5 s are the most
+    assert apart >= 5.0  # 0.05 s are 0.3 percent of 16.7 s, and 5 s are the most
 
 
 def test_samples_are_rows(make, tmp_path):

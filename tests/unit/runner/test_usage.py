@@ -102,6 +102,13 @@ def test_the_peak_of_memory_is_the_larger_of_what_was_seen_and_counted():
         assert one.complete(121.0, ended(**known)).peak_memory_bytes == peak * MIB
 
 
+def test_the_peak_of_a_process_between_looks_counts():
+    one = track()
+    one.look(110.0, Usage(0, 100 * MIB, 3, peak_memory_bytes=400 * MIB))
+    assert one.complete(111.0, ended()).peak_memory_bytes == 400 * MIB
+    assert one.avg_memory_bytes == 100 * MIB
+
+
 def test_bytes_are_the_most_that_was_seen():
     one = track()
     one.look(110.0, use(0, read=500, written=None))
@@ -127,7 +134,8 @@ def test_a_machine_has_peaks_and_averages_of_what_is_wanted():
 
 WRONG_SUMS = {
     "the average is not weighted": ("usage.memory_bytes * max(0.0, now - self._at)", "usage.memory_bytes * 10.0"),
-    "the last look counts as peak": ("max(self.peak_memory_bytes or 0, usage.memory_bytes)", "usage.memory_bytes"),
+    "the last look counts as peak": ("max(self.peak_memory_bytes or 0, usage.memory_bytes,", "max(usage.memory_bytes,"),
+    "the peak of a process is forgotten": (", usage.peak_memory_bytes or 0)", ")"),
     "cpu time may fall": ("max(self.cpu_seconds, usage.cpu_seconds)", "usage.cpu_seconds"),
     "the rate is since the start": ("seconds = now - self._mark_at\n", "seconds = now - self.started_at\n"),
     "any rate is a peak": ("if seconds >= self.least_seconds:", "if True:"),

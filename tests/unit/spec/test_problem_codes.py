@@ -71,6 +71,7 @@ CASES = [
         ("execution_config", "srun_mpi"),
     ),
     ("value", ERROR, spec(execution_config={"timeout_exit_code": 2**31}), ("execution_config", "timeout_exit_code")),
+    ("value", ERROR, spec(execution_config={"termination_signal": "SIGX"}), ("execution_config", "termination_signal")),
     (
         "value",
         ERROR,
