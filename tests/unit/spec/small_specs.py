@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torc_core.problems import Path, Problem
+from torc_core.problems import ERROR, Path, Problem
 from torc_core.spec.plan import Plan
-from torc_core.spec.read import check_data, plan_from_data
+from torc_core.spec.read import check_data
 
 
 def nowhere(path: Path) -> tuple[int, int]:
@@ -31,7 +31,13 @@ def spec(jobs: list[dict[str, Any]] | None = None, **sections: Any) -> dict[str,
 
 def plan(data: Any, files: dict[str, str] | None = None, **options: Any) -> Plan:
     """Return the plan of a spec without errors."""
-    return plan_from_data(data, nowhere, "s.json", read_file=reader(files or {}), **options)
+    return sound(check_data(data, nowhere, "s.json", read_file=reader(files or {}), **options))
+
+
+def sound(planned: Plan) -> Plan:
+    """Return a plan that has no errors."""
+    assert [problem for problem in planned.problems if problem.severity == ERROR] == []
+    return planned
 
 
 def problems(data: Any, files: dict[str, str] | None = None, **options: Any) -> list[Problem]:

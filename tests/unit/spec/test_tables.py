@@ -151,10 +151,10 @@ def test_a_table_is_read_once_however_many_items_use_it():
         return CSV
 
     from tests.unit.spec.small_specs import nowhere
-    from torc_core.spec.read import plan_from_data
+    from torc_core.spec.read import check_data
 
     jobs = [{"name": f"j{n}_{{model}}", "parameters_file": "s.csv"} for n in range(3)]
-    plan_from_data(spec(jobs, variables={"v": "1"}), nowhere, "s.json", read_file=read_file)
+    check_data(spec(jobs, variables={"v": "1"}), nowhere, "s.json", read_file=read_file)
     assert asked == ["s.csv"]
 
 
