@@ -72,8 +72,10 @@ def test_missing_outputs_are_named_and_a_job_that_was_ended_is_not_blamed():
 
 
 def test_limits_have_the_documented_defaults():
-    assert Limits.of(None) == (True, 30, 60, 152, 137)
-    assert Limits.of({"sigterm_lead_seconds": 5, "mode": "direct", "oom_exit_code": None}) == (True, 5, 60, 152, 137)
+    usual = (True, 30, 60, 152, 137, "SIGTERM")
+    assert Limits.of(None) == usual
+    found = Limits.of({"sigterm_lead_seconds": 5, "mode": "direct", "oom_exit_code": None})
+    assert found == (True, 5, 60, 152, 137, "SIGTERM")
 
 
 @pytest.mark.parametrize(
