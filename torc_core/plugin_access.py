@@ -58,14 +58,21 @@ class AccessPlugins:
             arguments = {"principal": principal, "action": action, "resource": resource}
             try:
                 answer = self._call(AUTHORIZE, plugin, implementation, arguments)
+                if answer is not None and not isinstance(answer, bool):
+                    raise PluginError(f"{plugin}: {AUTHORIZE} returned {answer!r}, expected True, False or None")
             except PluginError as exc:
-                return Verdict(False, str(exc))
-            if answer is not None and not isinstance(answer, bool):
-                return Verdict(False, f"{plugin}: {AUTHORIZE} returned {answer!r}, expected True, False or None")
+                _log(exc)
+                return Verdict(False, f'the plugin "{plugin.name}" failed; the log of the server says how')
             if answer is False:
-                return Verdict(False, f"{plugin} refuses it")
+                return Verdict(False, f'the plugin "{plugin.name}" refuses it')
             allowed = allowed or answer
         return Verdict(allowed)
 
     def _call(self, hook: str, plugin: Plugin, implementation: Any, arguments: Mapping[str, Any]) -> Any:
         return self._loader.call(hook, plugin, implementation, arguments)
+
+
+def _log(exc: PluginError) -> None:
+    import logging
+
+    logging.getLogger("torc.server.logins").error("%s", exc)

@@ -154,7 +154,7 @@ def default_log_folder() -> Path:
 def status(app: App) -> int:
     """List your servers on this machine, and whether they answer; exit 1 when there is none."""
     found = server_record.servers()
-    rows = [(record, _answers(record.url)) for record in found]
+    rows = [(record, _answers(record)) for record in found]
     if app.wants_json:
         echo_json(
             {
@@ -172,10 +172,11 @@ def status(app: App) -> int:
     return 0 if found else 1
 
 
-def _answers(url: str) -> bool:
+def _answers(record: server_record.ServerRecord) -> bool:
     from torc_core.service.http import HttpService
+    from torc_core.service.server_address import Encryption
 
-    service = HttpService(url)
+    service = HttpService(record.url, encryption=Encryption(record.certificate))
     try:
         service.get_version()
     except TorcError as exc:

@@ -43,6 +43,7 @@ class Guard(NamedTuple):
     ssl_adapter: Any = None
     requires_login: bool = False
     reload: Callable[[], int] | None = None
+    certificate: str = ""
 
     @property
     def keeps_strangers_out(self) -> bool:
@@ -65,7 +66,7 @@ def guard_of(wanted: Protection, plugins: AccessPlugins, config: Mapping[str, An
     if wanted.auth_file is not None:
         from torc_server.credentials import Credentials
 
-        credentials = Credentials(wanted.auth_file, keep_s=wanted.cache_ttl_s, at_once=max(1, threads // 2))
+        credentials = Credentials(wanted.auth_file.absolute(), keep_s=wanted.cache_ttl_s, at_once=max(1, threads // 2))
         for name in sorted(set(wanted.admin_users) - credentials.names):
             LOG.warning("the administrator %s is not among the users in %s", name, wanted.auth_file)
     access = Access(
@@ -83,7 +84,8 @@ def guard_of(wanted: Protection, plugins: AccessPlugins, config: Mapping[str, An
             plugins=plugins, config=config,
         )  # fmt: skip
 
-    return Guard(identify, access, _encryption(wanted), wanted.require_auth, access.reload)
+    certificate = str(wanted.tls_cert.absolute()) if wanted.tls_cert is not None else ""
+    return Guard(identify, access, _encryption(wanted), wanted.require_auth, access.reload, certificate)
 
 
 def _encryption(wanted: Protection) -> Any:

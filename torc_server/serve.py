@@ -144,7 +144,7 @@ def _serve(
     scheme = "http" if guard.ssl_adapter is None else "https"
     shown = settings.host if settings.host not in ("0.0.0.0", "::") else this_machine().host  # noqa: S104  (a word)
     url = f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{web.port}{BASE}"
-    record = server_record.write(_record(url, settings))
+    record = server_record.write(_record(url, settings, guard.certificate))
     LOG.info("listening url=%s database=%s threads=%d pid=%d", url, settings.database, settings.threads, os.getpid())
     try:
         started(url, web.port)
@@ -160,11 +160,12 @@ def _serve(
         thread.join()
 
 
-def _record(url: str, settings: Settings) -> server_record.ServerRecord:
+def _record(url: str, settings: Settings, certificate: str) -> server_record.ServerRecord:
     pid = os.getpid()
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     database = str(database_of(settings.database))
-    return server_record.ServerRecord(url, pid, start_of(pid), this_machine(), database, since, settings.log)
+    where = (url, pid, start_of(pid), this_machine(), database)
+    return server_record.ServerRecord(*where, since, settings.log, certificate)
 
 
 def _serve_web(web: WebServer, stop: threading.Event) -> None:

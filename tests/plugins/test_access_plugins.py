@@ -52,6 +52,13 @@ def test_one_false_or_failure_refuses_else_one_true_allows(plugin, bodies, expec
     assert allowed() is expected
 
 
+def test_how_a_rule_failed_is_for_the_log(plugin, caplog):
+    plugin("odd", RULE.format(body="raise OSError('ldap://secret')"))
+    verdict = access().authorize(Principal("ann"), "get_job", Resource("jobs", 1, 1))
+    assert (verdict.allowed, "odd" in verdict.reason, "secret" in verdict.reason) == (False, True, False)
+    assert "ldap://secret" in caplog.text
+
+
 def test_without_plugins_nobody_is_asked():
     assert not access().have_rules
     assert not access().know_users

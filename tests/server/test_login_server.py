@@ -357,6 +357,15 @@ def test_a_client_trusts_the_certificates_that_it_is_given(encrypted, certificat
     assert "Server is running" in torc(tmp_path, "ping", TORC_TLS_INSECURE="1", **env).stdout
 
 
+def test_commands_of_the_same_user_know_the_server_that_they_find(encrypted):
+    env = {"TORC_USERNAME": "amy", "TORC_PASSWORD": "amy-pw"}
+    found = torc(encrypted.folder, "ping", **env)
+    assert "Server is running" in found.stdout
+    assert "https://127.0.0.1" in found.stderr
+    [server] = json.loads(torc(encrypted.folder, "server", "status", "-f", "json").stdout)["servers"]
+    assert server["answers"] is True
+
+
 def test_a_name_that_is_not_in_the_certificate_is_refused(encrypted, certificate):
     ca = Encryption(str(certificate / "torc-server.crt"))
     good = HttpService(encrypted.url, Login("amy", "amy-pw"), ca)

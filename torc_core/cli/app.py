@@ -34,6 +34,7 @@ class App:
         self._host: PluginHost | None = None
         self._service: Service | None = None
         self._api_url: str | None = None
+        self.certificate = ""  # of the server that was found, whose user this is
 
     @property
     def config(self) -> Config:

@@ -65,7 +65,7 @@ def encryption_of(app: App) -> Encryption:
     is_unchecked = bool(app.options.get("tls_insecure") or app.config["client.tls.insecure"])
     if is_unchecked and app.api_url.startswith("https:"):
         app.say("warn", "The certificate of the server is not checked (--tls-insecure): anybody could answer as it")
-    ca_file = app.options.get("tls_ca_cert") or app.config["client.tls.ca_cert"]
+    ca_file = app.options.get("tls_ca_cert") or app.config["client.tls.ca_cert"] or app.certificate
     return Encryption(str(ca_file or ""), is_unchecked)
 
 

@@ -37,6 +37,7 @@ def choose_url(app: App) -> str:
     if found is None:
         return ""
     app.say("info", f"Using your server at {found.url} (--standalone: the database in this folder)")
+    app.certificate = found.certificate
     return found.url
 
 

@@ -26,6 +26,7 @@ class ServerRecord(NamedTuple):
     database: str
     since: str  # UTC, for people
     log: str = ""  # its file, empty for standard error
+    certificate: str = ""  # the file by which its user's commands know it, of one that encrypts
 
     @property
     def is_alive(self) -> bool:
