@@ -1,5 +1,6 @@
 """The table of rights over HTTP, on a real server: what strangers get for every operation, by any means they have."""
 
+import base64
 import contextlib
 
 import bcrypt
@@ -9,7 +10,7 @@ from tests.server.server_process import ServerProcess
 from tests.unit.service.access_world import SECRET, World, arguments_of, call, operations
 from tests.unit.service.test_access_rights import SPECIAL
 from torc_core.errors import Forbidden, TorcError, Unauthorized
-from torc_core.records.resources import Workflow
+from torc_core.records.resources import Workflow, WorkflowAction
 from torc_core.service.http import HttpService
 from torc_core.service.rights import Right, rule_of
 from torc_core.service.server_address import Login
@@ -116,3 +117,18 @@ def test_nothing_that_strangers_read_shows_the_records_of_others(prepared):
             with contextlib.suppress(TorcError):
                 answer = call(reader, op, arguments_of(op, prepared.mine))
                 assert SECRET not in repr(getattr(answer, "items", answer)), op.name
+
+
+def test_the_workflow_of_the_path_and_that_of_the_body_are_one(prepared):
+    """A body that names another workflow than the path neither gets at that one nor hides behind it."""
+    mine, theirs = prepared.mine["workflows"], prepared.theirs["workflows"]
+    basic = "Basic " + base64.b64encode(b"eve:eve-pw").decode()
+    action = {"trigger_type": "on_workflow_start", "action_type": "run_commands", "action_config": {"commands": ["x"]}}
+    for path, named in ((theirs, mine), (mine, theirs)):
+        body = {**action, "workflow_id": named}
+        status, _, answer = prepared.server.ask(
+            "POST", f"/workflows/{path}/actions", body, headers={"Authorization": basic}
+        )
+        assert (status, answer.get("workflow_id")) in ((200, theirs), (403, None)), answer
+    with contextlib.closing(prepared.client(Login("root", "root-pw"))) as root:
+        assert [a.trigger_type for a in root.find(WorkflowAction, mine).items] == ["on_workflow_start"]  # its own one
