@@ -107,6 +107,8 @@ class Display:
             self._lines("info", progress.message)
 
     def _note_end(self, job: JobLaunch, end: FinishedJob) -> None:
+        from torc_core.runner.progress import is_retried
+
         has_failed = end.return_code != 0 or end.status.value != "completed"
         if has_failed:
             self.failures[job.id] = Failure(job, end)
@@ -115,6 +117,9 @@ class Display:
         if has_failed or self._says("debug"):
             why = f" ({end.reason})" if end.reason else ""
             text = f"job_id={job.id} name={job.name} {end.status} return_code={end.return_code}{why}"
+            if is_retried(end):
+                delay = end.retry_delay_seconds
+                text += f"; tried again{f' in {human_duration(delay)}' if delay else ''}"
             self._lines("warn" if has_failed else "debug", text)
 
     def end(self, *, is_complete: bool) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 GIB = 2**30
+_SERVER_LEASE_SECONDS = 120.0
+_LEAST_LEASE_SECONDS = 2.0
 _OPTIONS = (
     click.option("-j", "--max-parallel-jobs", type=click.IntRange(1), help="Jobs at a time, whatever they need."),
     click.option("--num-cpus", type=click.IntRange(1), help="CPUs to offer (detected)."),
@@ -30,6 +32,10 @@ _OPTIONS = (
     click.option("--end-time", metavar="TIME", help="Stop at this moment, like 2026-01-31T18:00:00Z."),
     click.option("--label", "labels", multiple=True, metavar="A,B", help="Labels: take only jobs that ask for them."),
     click.option("--persistent", is_flag=True, help="Stay while unfinished jobs remain."),
+    click.option(
+        "--lease", type=Amount(min=0), metavar="SECONDS",
+        help="Silence after which the jobs are given to others; 0: never (120 with a server, else 0).",
+    ),
     click.option("--fail-on-job-failure", is_flag=True, help="Exit 1 when a job did not succeed."),
     click.option("--executor", default="local", metavar="NAME", help="What starts jobs: local, dry-run, a plugin's."),
 )  # fmt: skip
@@ -82,6 +88,7 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         time_limit_seconds=time_limit(given["time_limit"], given["end_time"]),
         labels=tuple(sorted(labels)),
         persistent=given["persistent"],
+        lease_seconds=_lease(app, given["lease"]),
         fail_on_job_failure=given["fail_on_job_failure"],
         api_url=app.api_url,
         database=app.database_for_jobs,
@@ -89,6 +96,18 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         monitor=app.config["client.run.monitor"],
         use_cgroups=app.config["client.run.cgroups"],
     )
+
+
+def _lease(app: App, given: float | None) -> float | None:
+    """Return the lease that a runner asks for: what tells its death otherwise works on one machine only."""
+    seconds = given if given is not None else app.config["client.run.lease_seconds"]
+    if seconds is None:
+        seconds = _SERVER_LEASE_SECONDS if app.api_url else 0.0
+    if 0 < seconds < _LEAST_LEASE_SECONDS:
+        raise UsageError(
+            f"a lease of {seconds:g} s is too short", hint=f"Give at least {_LEAST_LEASE_SECONDS:g}, or 0."
+        )
+    return seconds or None
 
 
 def time_limit(duration: str | None, end: str | None) -> float | None:

@@ -193,8 +193,10 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
     from torc_core.units import human_duration
 
     counts = summary.counts
-    words = ("completed", "failed", "terminated", "canceled")
-    parts = [f"{getattr(counts, word)} {word}" for word in words if getattr(counts, word)]
+    words = ("completed", "failed", "terminated", "canceled", "pending_failed")
+    parts = [f"{getattr(counts, word)} {word.replace('_', ' ')}" for word in words if getattr(counts, word)]
+    if counts.retried:
+        parts.append(f"{counted(counts.retried, 'attempt')} tried again")
     echo(f"{', '.join(parts) or 'No jobs run'} in {human_duration(summary.wall_seconds)}")
     for job in failed[:_SHOWN_FAILURES]:
         where = f", see {job['log']}" if "log" in job else ""
@@ -253,8 +255,10 @@ def _summary_body(summary: RunSummary, failed: list[dict[str, Any]]) -> dict[str
     body = {
         "workflow_id": summary.workflow_id, "run_id": summary.run_id, "compute_node_id": summary.compute_node_id,
         "completed": counts.completed, "failed": counts.failed, "terminated": counts.terminated,
-        "canceled": counts.canceled, "had_failures": counts.failed > 0, "had_terminations": counts.terminated > 0,
+        "canceled": counts.canceled, "had_failures": counts.failed + counts.pending_failed > 0,
+        "had_terminations": counts.terminated > 0,
         "is_complete": summary.is_complete, "wall_seconds": round(summary.wall_seconds, 3), "failed_jobs": failed,
     }  # fmt: skip
-    told = {"interrupted": summary.interrupted, "stuck": summary.stuck, "unreported": summary.unreported or None}
+    told = {"retried": counts.retried or None, "pending_failed": counts.pending_failed or None}
+    told |= {"interrupted": summary.interrupted, "stuck": summary.stuck, "unreported": summary.unreported or None}
     return body | {name: value for name, value in told.items() if value is not None}

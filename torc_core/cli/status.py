@@ -71,6 +71,7 @@ def summary_lines(summary: StatusSummary) -> list[str]:
         "",
         f"Job Status (total: {summary.total_jobs}):",
         *(f"  {name + ':':16}{count}" for name, count in counts.items() if count),
+        *([f"  (tried again later: {summary.waiting_retries})"] if summary.waiting_retries else []),
         "",
         f"Total Execution Time: {human_duration(summary.total_exec_time_minutes * 60)}",
     ]
@@ -123,8 +124,14 @@ def verdict(summary: StatusSummary) -> str:
     if has_only_new_jobs(summary):
         return f"{counted(counts['uninitialized'], 'job')} added or reset. Go on with: {again}"
     has_runners = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
-    if not has_runners and (counts["uninitialized"] or counts["ready"] or counts["running"] or counts["pending"]):
+    is_left = any(counts[name] for name in ("uninitialized", "ready", "running", "pending"))
+    if not has_runners and (is_left or summary.waiting_retries):
         return f"Nobody is working on it. Run it with: torc run {id}"
+    if counts["pending_failed"] and not (is_left or summary.waiting_retries):
+        waiting = counted(counts["pending_failed"], "failed job")
+        return f"{waiting} to decide about: torc jobs resolve --all --workflow-id {id} --retry (or --fail)"
+    if summary.waiting_retries and not is_left:
+        return f"{counted(summary.waiting_retries, 'job')} to be tried again, not before {summary.next_retry_at}."
     return "The workflow is in progress."
 
 

@@ -40,7 +40,7 @@ workflows = TorcGroup(
         "diagnose": "diagnosing:diagnose", "sync-status": "syncing:sync_status",
         "execution-plan": "planning_commands:execution_plan", "export": "exporting:export",
         "import": "importing:import_workflow", "check-resources": "resource_reports:check_utilization",
-        "correct-resources": "resource_reports:correct_resources",
+        "correct-resources": "resource_reports:correct_resources", "reconcile": "reconciling:reconcile",
     },
 )  # fmt: skip
 

@@ -62,6 +62,10 @@ OPTIONS: dict[str, Option] = {
         Option("server.https", SWITCH, False, "encrypt connections"),
         Option("server.tls_cert", TEXT, None, "certificate of a server, PEM with its chain"),
         Option("server.tls_key", TEXT, None, "key of that certificate"),
+        Option(
+            "client.run.lease_seconds", NUMBER, None,
+            "silence after which a runner's jobs are given to others, 0 for never; 120 with a server", least=0,
+        ),
         Option("plugins.only", WORDS, None, "load only these plugins, besides the built-in ones", "TORC_PLUGINS"),
         Option("plugins.disabled", WORDS, [], "plugins or distributions to leave out", "TORC_PLUGINS_DISABLED"),
         Option(

@@ -36,12 +36,10 @@ class Classifier:
         self._open: dict[tuple[int, int], float] = {}  # with the latest time for an answer, in the order of asking
         self._thread: threading.Thread | None = None
         self._troubles: set[str] = set()
-        self._is_closed = False
+        self.is_closed = False
 
-    def ask(self, question: Question, now: float) -> bool:
-        """Ask; returns whether there will be an answer."""
-        if self._is_closed:
-            return False
+    def ask(self, question: Question, now: float) -> None:
+        """Ask, unless it is closed."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="classifier", daemon=True)
             self._thread.start()
@@ -49,7 +47,6 @@ class Classifier:
         self._open[question.key] = max(before, now) + LONGEST_SECONDS
         copy = question._replace(job=question.job.changed(), result=question.result.changed())
         self._questions.put(copy)
-        return True
 
     def _work(self) -> None:
         while (question := self._questions.get()) is not None:
@@ -86,5 +83,5 @@ class Classifier:
 
     def close(self) -> None:
         """Ask nothing more."""
-        self._is_closed = True
+        self.is_closed = True
         self._questions.put(None)

@@ -115,13 +115,13 @@ class Jobs:
         """Give back what was reserved."""
         self._capacity.give(job, gpu_ids)
 
-    def add(self, jobs: list[JobLaunch], once: bool = False) -> None:
-        """Take claimed jobs; with ``once`` some of them may be here already."""
-        if once:
-            known = {job.id for job in self.hand} | {job.id for _, job, _ in self._again}
-            known |= {run.job.id for run in self.running.values()}
-            jobs = [job for job in jobs if job.id not in known]
-        self.hand.extend(jobs)
+    def add(self, jobs: list[JobLaunch], grace_seconds: float) -> None:
+        """Take claimed jobs. After a lost answer some are here already; others at an attempt that was given up ends."""
+        known = dict(self.held())
+        given_up = [job.id for job in jobs if known.get(job.id, job.attempt_id) != job.attempt_id]
+        if given_up:
+            self.drop(given_up, grace_seconds)
+        self.hand.extend(job for job in jobs if known.get(job.id) != job.attempt_id)
 
     def give_up_hand(self) -> list[int]:
         """Forget the jobs that have not started; returns their ids."""

@@ -44,6 +44,8 @@ class Counts(NamedTuple):
     canceled: int = 0
     ready: int = 0
     unfinished: int = 0
+    retried: int = 0  # attempts that failed and are tried again
+    pending_failed: int = 0
 
 
 class RunSummary(NamedTuple):

@@ -21,6 +21,11 @@ class Progress(NamedTuple):
     message: str = ""
 
 
+def is_retried(end: FinishedJob) -> bool:
+    """Whether an attempt failed and it was decided to try again; what a runner had to end itself is none."""
+    return end.again and end.decided is not None
+
+
 Notify = Callable[[Progress], None]
 """Called in the runner's thread, at most once per wake-up and message; the runner waits for it."""
 
@@ -30,11 +35,16 @@ class Tally:
 
     def __init__(self) -> None:
         self.by_status = dict.fromkeys(JobStatus, 0)
+        self.retried = 0
         self._failed: dict[int, tuple[str, JobStatus]] = {}
 
-    def add(self, job: JobLaunch, status: JobStatus) -> None:
+    def add(self, job: JobLaunch, end: FinishedJob) -> None:
         """Count the end of an attempt."""
-        self.by_status[status] += 1
+        status = end.status
+        if is_retried(end):
+            self.retried += 1
+        else:
+            self.by_status[status] += 1
         if status is not JobStatus.COMPLETED:
             self._failed[job.id] = (job.name, status)
         elif self._failed:
@@ -45,7 +55,7 @@ class Tally:
         by = self.by_status
         return Counts(
             running, by[JobStatus.COMPLETED], by[JobStatus.FAILED], by[JobStatus.TERMINATED], by[JobStatus.CANCELED],
-            ready, unfinished,
+            ready, unfinished, self.retried, by[JobStatus.PENDING_FAILED],
         )  # fmt: skip
 
     @property

@@ -44,10 +44,10 @@ def recover(
     folders = {Path(output_dir).absolute() / FOLDER, *(Path(node.journal) for node in dead if node.journal)}
     for path in sorted(path for folder in folders for path in folder.glob(f"wf{workflow.id}_*.jsonl*")):
         try:
-            mine = _seize(path, machine, workflow)
-            if mine is not None:
-                seized, left = mine
-                _take_over(service, executor, left, say)
+            left = _gone(path, machine, workflow)
+            seized = None if left is None else seize(path, machine)
+            if left is not None and seized is not None:
+                take_over(service, executor, left, say)
                 seized.unlink()
         except OSError as exc:
             say(f"the journal {path} of a runner that is gone cannot be used: {exc.strerror or exc}")
@@ -74,45 +74,65 @@ def _adopt_silent(
     say(f"{len(gone)} runners that are gone held {adopted.count} jobs; these can be run again")
 
 
-def _seize(path: Path, machine: Machine, workflow: Workflow) -> tuple[Path, Left] | None:
-    """Make a dead runner's journal this process's own, by a name that says so; None when it is not to be touched."""
+def _gone(path: Path, machine: Machine, workflow: Workflow) -> Left | None:
+    """Return what a runner left that died on this machine; None when the journal is not to be touched."""
     try:
         left = read(path)
     except FileNotFoundError:
         return None  # another runner was faster
-    if left is None or not _is_of(left.owner, workflow) or not left.owner.was_on(machine):
+    if left is None or not is_of(left.owner, workflow) or not left.owner.was_on(machine):
         return None
-    if _is_alive(left.owner.pid, left.owner.start, left.owner.boot_id, machine):
-        return None
+    return None if is_alive(left.owner, machine) else left
+
+
+def seize(path: Path, machine: Machine) -> Path | None:
+    """Make a journal this process's own, by a name that says so; None when somebody else is at work with it."""
     base, _, seizer = path.name.partition(".jsonl")
     pid, _, rest = seizer.lstrip(".").partition("-")
     start, _, thread = rest.partition("-")
     # Ours: from an attempt of this very runner that the service did not survive.
     is_ours = (pid, thread) == (str(os.getpid()), str(threading.get_ident()))
-    if seizer and not is_ours and (not pid.isdecimal() or _is_alive(int(pid), start, machine.boot_id, machine)):
+    if seizer and not is_ours and (not pid.isdecimal() or start_of(int(pid)) == start != ""):
         return None
     seized = path.with_name(f"{base}.jsonl.{os.getpid()}-{start_of(os.getpid())}-{threading.get_ident()}")
     try:
         path.rename(seized)
     except FileNotFoundError:
         return None
-    return seized, left
+    return seized
 
 
-def _is_of(owner: Owner, workflow: Workflow) -> bool:
+def is_of(owner: Owner, workflow: Workflow) -> bool:
+    """Say whether it is a runner of this workflow, not of one with its id in another database."""
     return (owner.workflow_id, owner.name, owner.created) == (workflow.id, workflow.name, workflow.timestamp or "")
 
 
-def _is_alive(pid: int, start: str, boot_id: str, machine: Machine) -> bool:
-    return boot_id == machine.boot_id and start_of(pid) == start != ""
+def is_alive(owner: Owner, machine: Machine) -> bool:
+    """Say whether a runner still runs on this machine."""
+    return owner.boot_id == machine.boot_id and start_of(owner.pid) == owner.start != ""
 
 
-def _take_over(service: Service, executor: Executor, left: Left, say: Callable[[str], None]) -> None:
+def take_over(service: Service, executor: Executor, left: Left, say: Callable[[str], None]) -> list[str]:
+    """End what a runner left, report what it saw, free what it held; returns why results were refused."""
     owner = left.owner
     known = [handle for handle in left.running.values() if handle.executor == executor.name]
     _end(
         executor, list(dict.fromkeys([*known, *executor.find(RUNNER_VARIABLE, runner_id(owner.pid, owner.start))])), say
     )
+    refused = report(service, left)
+    adopted = service.adopt_orphans(owner.workflow_id, [owner.compute_node_id])
+    if refused:
+        say(f"{len(refused)} results of process {owner.pid} are of no use any more: {refused[0]}")
+    say(
+        f"the runner with process {owner.pid} is gone: {len(left.finished)} of its results reported, "
+        f"{adopted.count} of its jobs can be run again"
+    )
+    return refused
+
+
+def report(service: Service, left: Left) -> list[str]:
+    """Tell the service what a runner saw and could not tell; returns why results were refused."""
+    owner, refused = left.owner, []
     began = [*left.running, *left.starting, *((end.job_id, end.attempt_id) for end in left.finished)]
     moment = utc_now()
     try:
@@ -126,17 +146,14 @@ def _take_over(service: Service, executor: Executor, left: Left, say: Callable[[
         )
         for first in range(0, len(left.finished), _CHUNK):
             finished = left.finished[first : first + _CHUNK]
-            service.tick(
+            answer = service.tick(
                 owner.workflow_id,
                 Tick(compute_node_id=owner.compute_node_id, run_id=owner.run_id, finished=finished),
             )
-    except Invalid as exc:
-        say(f"results of process {owner.pid} are of no use any more: {exc}")
-    adopted = service.adopt_orphans(owner.workflow_id, [owner.compute_node_id])
-    say(
-        f"the runner with process {owner.pid} is gone: {len(left.finished)} of its results reported, "
-        f"{adopted.count} of its jobs can be run again"
-    )
+            refused += [str(entry.get("message")) for entry in answer.refused]
+    except Invalid as exc:  # another run has begun, or the runner is not known any more
+        refused += [str(exc)] * (len(left.finished) - len(refused))
+    return refused
 
 
 def _end(executor: Executor, handles: list[Handle], say: Callable[[str], None]) -> None:

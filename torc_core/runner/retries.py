@@ -87,10 +87,14 @@ class Retries(Companion):
         if decision is None or (was_ended and rule_for(rules, result.return_code) is None):
             return False
         kept = _Kept(job, result, decision)
-        if not was_ended and self._ask_plugins(kept, streams):
-            self._keep(kept)
-            return True
-        return self._carry_out(kept)
+        classifier = None if was_ended or self._stop_level >= KILL else self._who_judges()
+        if classifier is None:
+            return self._carry_out(kept)
+        self._keep(kept)
+        logs = {} if streams is None else {"stdout": streams.stdout, "stderr": streams.stderr}
+        found = {name: path for name, path in logs.items() if path is not None}
+        classifier.ask(Question(kept.key, job, result, found), time.monotonic())
+        return True
 
     def _rules(self, job: JobLaunch) -> Sequence[Rule]:
         try:
@@ -99,19 +103,15 @@ class Retries(Companion):
             self._scene.voice.say(f"the failure handler of job {job.name!r} is of no use: {exc}", "WARN")
             return ()
 
-    def _ask_plugins(self, kept: _Kept, streams: Streams | None) -> bool:
-        """Ask what plugins think; returns whether an answer will come."""
+    def _who_judges(self) -> Classifier | None:
+        """Return whom to ask before the rules."""
         scene = self._scene
         if not self._has_asked:
             self._has_asked = True
             classify = scene.host.failure_classifier() if scene.host is not None else None
             if classify is not None:
                 self._classifier = Classifier(classify, scene.wake, scene.voice.say)
-        if self._classifier is None or self._stop_level >= KILL:
-            return False
-        logs = {} if streams is None else {"stdout": streams.stdout, "stderr": streams.stderr}
-        found = {name: path for name, path in logs.items() if path is not None}
-        return self._classifier.ask(Question(kept.key, kept.job, kept.result, found), time.monotonic())
+        return None if self._classifier is None or self._classifier.is_closed else self._classifier
 
     def _carry_out(self, kept: _Kept) -> bool:
         """Write a decision into the report; returns whether a script comes before it."""

@@ -186,7 +186,7 @@ class Turns:
             self._journal.begin_again((run.job.id, run.job.attempt_id, *handle) for handle, run in jobs.running.items())
         self._obey(answer, now)
         if answer.jobs:
-            self._accept(answer, now, ahead > 0, was_away)
+            self._accept(answer, now, ahead > 0)
         if limit:
             self._is_starving = not answer.jobs
 
@@ -208,7 +208,7 @@ class Turns:
             jobs.give_up_hand()
             jobs.end_all(JobStatus.CANCELED, reasons.CANCELED, self._lead_seconds)
 
-    def _accept(self, answer: TickAnswer, now: float, is_ahead: bool, was_away: bool) -> None:
+    def _accept(self, answer: TickAnswer, now: float, is_ahead: bool) -> None:
         """Take the jobs given. Of those claimed ahead some may not fit here at all: they go back."""
         self._moved_at = now
         given = answer.jobs
@@ -218,7 +218,7 @@ class Turns:
                 self._no_ahead_until = now + _NO_AHEAD_SECONDS
                 kept = {job.id for job in given}
                 self._reporter.released += [job.id for job in answer.jobs if job.id not in kept]
-        self._jobs.add(given, once=was_away)
+        self._jobs.add(given, self._lead_seconds)
 
     def _give_up(self, error: TorcError) -> None:
         """End everything: the service will not have this runner any more."""

@@ -49,7 +49,7 @@ class Voice:
     def progress(self, starts: list[JobLaunch], ends: list[tuple[JobLaunch, FinishedJob]]) -> None:
         """Count ends, write down the bad ones, show all."""
         for job, result in ends:
-            self.tally.add(job, result.status)
+            self.tally.add(job, result)
             if result.return_code != 0:
                 self.log.write(
                     "WARN", f"job {result.status} name={job.name!r} workflow_id={self._workflow_id} job_id={job.id} "

@@ -24,6 +24,7 @@ from torc_core.status import (
     PENDING,
     READY,
     RUNNING,
+    JobStatus,
 )
 
 _RESULT = (
@@ -67,8 +68,8 @@ def finish(turn: Turn, state: WorkflowState, reports: Sequence[Report], check_ho
             trouble = _late(state, report, outcome)
         if trouble is None and report.job_id in seen:
             trouble = f"job {report.job_id} is reported twice"
-        seen.add(report.job_id)
         if trouble is None:
+            seen.add(report.job_id)
             kept.append(report)
         else:
             outcome.refused.append((report, trouble))
@@ -86,10 +87,15 @@ def _trouble(state: WorkflowState, report: Report) -> str | None:
     except KeyError:
         return f"there is no job {report.job_id} in workflow {state.id}"
     if not IS_REPORT[report.found.status.number]:
-        return f"{report.found.status} is not a status that a job can end with"
+        return no_end(report.found.status)
     if IS_COMPLETE[status] and not _is_end_of_canceled(state, report, status):
         return f"job {report.job_id} is already complete"
     return None
+
+
+def no_end(status: JobStatus) -> str:
+    """Say that a job cannot end with a status."""
+    return f"{status} is not a status that a job can end with"
 
 
 def _is_end_of_canceled(state: WorkflowState, report: Report, status: int) -> bool:

@@ -20,14 +20,14 @@ from torc_core.records.answers import (
 from torc_core.records.resources import Job, Result
 from torc_core.service.api import Service
 from torc_core.service.clock import utc_text
-from torc_core.service.completion import Report, begin, check_run, end, finish
+from torc_core.service.completion import Report, begin, check_run, end, finish, no_end
 from torc_core.service.references import check_node, is_node, no_node
 from torc_core.service.registry import handles
 from torc_core.service.retrying import Retry, renumber, try_again
 from torc_core.service.saving import save_statuses
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, with_ids
-from torc_core.status import BY_NUMBER, FAILED, IS_ACTIVE, IS_COMPLETE, PENDING_FAILED, JobStatus
+from torc_core.status import BY_NUMBER, FAILED, IS_ACTIVE, IS_COMPLETE, IS_REPORT, PENDING_FAILED, JobStatus
 
 
 def _job(turn: Turn, id: int) -> tuple[Job, WorkflowState]:
@@ -144,6 +144,8 @@ def _disagreement(state: WorkflowState, job_id: int, status: JobStatus, run_id: 
         return f"the result is of workflow {result.workflow_id}, not of workflow {state.id}"
     if result.run_id != run_id or run_id != state.run_id:
         return f"the result is of run {result.run_id}; the present run of workflow {state.id} is {state.run_id}"
+    if not IS_REPORT[status.number]:
+        return no_end(status)
     if result.status is not status:
         return f"the result says {result.status}, the request {status}"
     return None
@@ -201,7 +203,7 @@ def resolve_failures(turn: Turn, id: int, choice: FailureResolution) -> Resolved
         if trouble is None:
             taken.append(job_id)
         else:
-            errors.append({"job_id": job_id, "message": trouble})
+            errors.append(CompletionError(job_id=job_id, message=trouble))
     who = turn.caller.user
     why = f"decided by {who}" + (f": {choice.reason}" if choice.reason else "")
     if taken and choice.decision is Resolution.RETRY:

@@ -79,7 +79,7 @@ class Leases:
     def next_at(self) -> float | None:
         """Return when to look again, None when there is nobody to look for."""
         soonest = min((lease.expires_at for lease in self._leases.values() if lease is not None), default=None)
-        if soonest is None:
+        if soonest is None or self._looked_at is None:
             self._looked_at = None
             return None
-        return min(soonest, self._clock() + LOOK_SECONDS)
+        return min(soonest, self._looked_at + LOOK_SECONDS)

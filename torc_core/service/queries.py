@@ -14,7 +14,7 @@ from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import ComputeNode, File, Job, Result, UserData, Workflow
 from torc_core.records.values import Value
 from torc_core.service.api import Service
-from torc_core.service.clock import seconds_of
+from torc_core.service.clock import seconds_of, utc_text
 from torc_core.service.processes import is_dead
 from torc_core.service.registry import handles
 from torc_core.service.state import WorkflowState
@@ -66,6 +66,7 @@ def get_workflow_status(turn: Turn, id: int) -> a.StatusSummary:
     minutes, walltime = _times(turn, latest, state.run_id)
     nodes = turn.rows(ComputeNode, ("process",), of_workflow(id, Condition("is_active", "equal", 1)))
     active = sum(process is None or not is_dead(process) for (process,) in nodes)
+    moment = state.graph.next_moment
     allocations = turn.storage.tally(ScheduledComputeNode, "status", of_workflow(id))
     return a.StatusSummary(
         workflow_id=id, workflow_name=workflow.name, workflow_user=workflow.user, run_id=state.run_id,
@@ -73,7 +74,8 @@ def get_workflow_status(turn: Turn, id: int) -> a.StatusSummary:
         walltime_seconds=walltime, active_compute_nodes=active,
         pending_scheduled_nodes=allocations.get("pending", 0), active_scheduled_nodes=allocations.get("active", 0),
         is_complete=state.graph.is_complete,
-        is_canceled=state.graph.canceled, is_archived=state.is_archived,
+        is_canceled=state.graph.canceled, is_archived=state.is_archived, waiting_retries=len(state.graph.held),
+        next_retry_at=None if moment is None else utc_text(moment),
     )  # fmt: skip
 
 

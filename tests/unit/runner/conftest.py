@@ -14,11 +14,12 @@ def run(tmp_path, monkeypatch):
     """Run jobs of a service to the end; ``tell`` gets (runner, progress) with every progress."""
     monkeypatch.chdir(tmp_path)
 
-    def go(service, tell=None, **options):
+    def go(service, tell=None, host=None, **options):
         options = {"output_dir": "out", "max_parallel_jobs": 2, "idle_seconds": 0.2, "poll_seconds": 0.5, **options}
         runner = Runner(
-            service, LocalExecutor(), 1, RunnerOptions(**options), tell and (lambda progress: tell(runner, progress))
-        )
+            service, LocalExecutor(), 1, RunnerOptions(**options), tell and (lambda progress: tell(runner, progress)),
+            host,
+        )  # fmt: skip
         return runner.run()
 
     return go

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 from torc_core.errors import Invalid
 from torc_core.records.answers import Change, JobIds, JobLaunch, StatusSummary, TickAnswer
@@ -32,6 +33,7 @@ class FakeService(Service):
         self.listeners = []
         self.version = 0
         self.is_canceled = False
+        self.waiting = {}  # jobs that wait for a moment
         ids = {job["name"]: i for i, job in enumerate(jobs, 1)}
         for job in jobs:
             id = ids[job["name"]]
@@ -128,6 +130,10 @@ class FakeService(Service):
         if turn.run_id != self.workflow.run_id:
             raise Invalid(f"run id {turn.run_id} is not the present one")
         node, lost, refused = turn.compute_node_id, [], []
+        for job_id in [id for id, at in self.waiting.items() if at <= time.monotonic()]:
+            del self.waiting[job_id]
+            self.ready.append(job_id)
+        lost += [held.job_id for held in turn.held or () if self.holder.get(held.job_id) != node]
         for start in turn.started or ():
             if self.holder.get(start.job_id) == node:
                 self.status[start.job_id] = "running"
@@ -141,7 +147,7 @@ class FakeService(Service):
         given = []
         if turn.resend:
             given += [job for job, who in self.holder.items() if who == node and self.status[job] == "pending"]
-        if not self.is_canceled and turn.limit:
+        if not self.is_canceled and turn.limit and not lost:
             given += self._claim(turn.limit, turn.room, node)
         if turn.started or turn.finished or turn.released or given:
             self._changed()
@@ -154,6 +160,7 @@ class FakeService(Service):
                 "is_canceled": self.is_canceled,
                 "ready_count": len(self.ready),
                 "unfinished_count": self.unfinished,
+                "ready_in_seconds": max(0.0, min(self.waiting.values()) - time.monotonic()) if self.waiting else None,
                 "version": self.version,
             }
         )
@@ -190,8 +197,17 @@ class FakeService(Service):
             refused.append({"job_id": job_id, "attempt_id": end.attempt_id, "message": f"job {job_id} is not yours"})
             return
         self.results[job_id, end.attempt_id] = end
+        if end.again:
+            self.attempt[job_id] += 1
+            self._free(job_id)
+            if end.retry_delay_seconds:
+                self.ready.remove(job_id)
+                self.waiting[job_id] = time.monotonic() + end.retry_delay_seconds
+            return
         del self.holder[job_id]
         self.status[job_id] = str(end.status)
+        if self.status[job_id] == "pending_failed":
+            return
         self.unfinished -= 1
         for other in self.dependents[job_id]:
             if self.status[other] == "blocked" and all(self.status[i] not in _OPEN for i in self.after[other]):
@@ -221,4 +237,4 @@ class FakeService(Service):
         return given
 
 
-_OPEN = {"blocked", "ready", "pending", "running"}
+_OPEN = {"blocked", "ready", "pending", "running", "pending_failed"}

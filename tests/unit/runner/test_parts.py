@@ -6,7 +6,7 @@ import pytest
 
 from torc_core.contracts.executor import Observation, command_of
 from torc_core.errors import Invalid
-from torc_core.records.answers import JobLaunch
+from torc_core.records.answers import FinishedJob, JobLaunch
 from torc_core.runner.capacity import Offer, Resources, Slots
 from torc_core.runner.environment import job_environment, run_environment
 from torc_core.runner.gpus import GpuPool, gpu_ids, offered_gpus
@@ -293,20 +293,36 @@ def test_affinity_counts(tmp_path, monkeypatch):
 # counting
 
 
+def end(job_id, status, **more):
+    return FinishedJob(
+        job_id=job_id, attempt_id=1, status=status, return_code=1, exec_time_minutes=0.0, completion_time="", **more
+    )
+
+
+def test_attempts_that_are_tried_again_are_no_failures_unless_the_last_one_is():
+    tally = Tally()
+    tally.add(launch(id=1, name="a"), end(1, JobStatus.FAILED, again=True, decided="a rule"))
+    tally.add(launch(id=2, name="b"), end(2, JobStatus.PENDING_FAILED))
+    tally.add(launch(id=3, name="c"), end(3, JobStatus.TERMINATED, again=True))  # the runner was stopped
+    counts = tally.counts(0, 0, 0)
+    assert (counts.failed, counts.retried, counts.pending_failed, counts.terminated) == (0, 1, 1, 1)
+    assert tally.failed_names() == ("a", "b", "c")
+
+
 def test_a_failure_is_forgotten_when_a_later_attempt_succeeds():
     tally = Tally()
-    tally.add(launch(id=1, name="a"), JobStatus.FAILED)
-    tally.add(launch(id=2, name="b"), JobStatus.TERMINATED)
-    tally.add(launch(id=3, name="c"), JobStatus.CANCELED)
+    tally.add(launch(id=1, name="a"), end(1, JobStatus.FAILED))
+    tally.add(launch(id=2, name="b"), end(2, JobStatus.TERMINATED))
+    tally.add(launch(id=3, name="c"), end(3, JobStatus.CANCELED))
     assert tally.failed_names() == ("a", "b")
-    tally.add(launch(id=1, name="a"), JobStatus.COMPLETED)
-    tally.add(launch(id=2, name="b"), JobStatus.COMPLETED)
+    tally.add(launch(id=1, name="a"), end(1, JobStatus.COMPLETED))
+    tally.add(launch(id=2, name="b"), end(2, JobStatus.COMPLETED))
     assert (tally.failed_names(), tally.has_failures) == ((), False)
-    assert tally.counts(4, 5, 6) == (4, 2, 1, 1, 1, 5, 6)
+    assert tally.counts(4, 5, 6) == (4, 2, 1, 1, 1, 5, 6, 0, 0)
 
 
 def test_only_the_first_twenty_names_are_kept():
     tally = Tally()
     for i in range(30):
-        tally.add(launch(id=i, name=str(i)), JobStatus.FAILED)
+        tally.add(launch(id=i, name=str(i)), end(i, JobStatus.FAILED))
     assert tally.failed_names() == tuple(map(str, range(20)))

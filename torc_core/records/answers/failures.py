@@ -2,7 +2,8 @@
 
 import enum
 
-from torc_core.records.values import Json, Value, field
+from torc_core.records.answers.claims import CompletionError
+from torc_core.records.values import Value, field
 
 
 class Resolution(enum.StrEnum):
@@ -25,4 +26,4 @@ class ResolvedFailures(Value):
     """Which jobs were decided about."""
 
     resolved: list[int] = field("ids of jobs")
-    errors: list[Json] = field("job_id and message of the others")
+    errors: list[CompletionError] = field("of the others")

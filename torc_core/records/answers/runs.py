@@ -105,6 +105,8 @@ class StatusSummary(Value, wire="WorkflowStatusResponse"):
     is_complete: bool = field()
     is_canceled: bool = field()
     is_archived: bool = False
+    waiting_retries: int = field("blocked jobs whose next attempt waits for a moment", default=0)
+    next_retry_at: str | None = field("the first of these moments, UTC", default=None)
 
 
 class WorkflowStatus(Value, wire="WorkflowStatusModel"):
