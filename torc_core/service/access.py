@@ -18,7 +18,7 @@ from torc_core.records.record import RECORDS, Record, WorkflowPart
 from torc_core.records.resources import Workflow
 from torc_core.service.clock import seconds_of
 from torc_core.service.rights import Right, rule_of
-from torc_core.service.targets import Target, target_of
+from torc_core.service.targets import Target, nowhere, target_of
 from torc_core.service.turn import of_workflow, with_ids
 
 if TYPE_CHECKING:
@@ -217,11 +217,12 @@ def _row(op: Operation) -> _Row:
     row = _ROWS.get(op.name)
     if row is None:
         rule = rule_of(op)
-        if rule is None:
+        target = target_of(op)
+        if rule is None or (target is nowhere and rule.right is Right.WORKFLOW):
             raise Forbidden(f"{op.name} has no access rule, and so is closed", hint="Report this.")
         first = op.path.split("/")[1]
         kind = first if first in RECORDS else op.tag
-        row = _ROWS[op.name] = _Row(op, *rule, target_of(op), kind, any(p.name == "id" for p in op.parameters))
+        row = _ROWS[op.name] = _Row(op, *rule, target, kind, any(p.name == "id" for p in op.parameters))
     return row
 
 

@@ -37,17 +37,17 @@ def target_of(op: Operation) -> Target:
 def _of_verb(op: Operation, kind: type[Record]) -> Target:
     is_part = issubclass(kind, WorkflowPart)
     if op.verb == "create":
-        return (lambda turn, arguments: (vars(arguments["body"])["workflow_id"],)) if is_part else _none
+        return (lambda turn, arguments: (vars(arguments["body"])["workflow_id"],)) if is_part else nowhere
     if op.verb in ("get", "update", "delete"):
         return _of_record(kind, "id")
-    return (lambda turn, arguments: _given(arguments.get("workflow_id"))) if is_part else _none
+    return (lambda turn, arguments: _given(arguments.get("workflow_id"))) if is_part else nowhere
 
 
 def _of_record(kind: type[Record], name: str) -> Target:
     if kind is Workflow:
         return lambda turn, arguments: (arguments[name],)
     if not issubclass(kind, WorkflowPart):
-        return _none
+        return nowhere
 
     def find(turn: Turn, arguments: dict[str, Any]) -> Sequence[int]:
         id = arguments[name]
@@ -62,7 +62,7 @@ def _of_body(body: Parameter | None) -> Target:
     """Find the workflows of the records in lists of a body."""
     kind = bare(body.type) if body is not None else None
     if body is None or not (isinstance(kind, type) and issubclass(kind, Value)):
-        return _none
+        return nowhere
     lists = [f.name for f in kind.FIELDS.values() if _holds_parts(f.type)]
     name = body.name
 
@@ -70,7 +70,7 @@ def _of_body(body: Parameter | None) -> Target:
         value = arguments[name]
         return sorted({part.workflow_id for field in lists for part in getattr(value, field) or ()})
 
-    return find if lists else _none
+    return find if lists else nowhere
 
 
 def _holds_parts(kind: Any) -> bool:
@@ -84,5 +84,6 @@ def _given(workflow_id: int | None) -> Sequence[int]:
     return _NOTHING if workflow_id is None else (workflow_id,)
 
 
-def _none(turn: Turn, arguments: dict[str, Any]) -> Sequence[int]:
+def nowhere(turn: Turn, arguments: dict[str, Any]) -> Sequence[int]:
+    """Find none: the operation is about no workflow in particular."""
     return _NOTHING

@@ -9,7 +9,8 @@ from torc_core.errors import Forbidden, TorcError, Unauthorized
 from torc_core.operations import Operation
 from torc_core.service import rights
 from torc_core.service.api import OPERATIONS
-from torc_core.service.rights import rule_of
+from torc_core.service.rights import Right, rule_of
+from torc_core.service.targets import nowhere, target_of
 
 PEOPLE = ("amy", "bob", "ann", "root", "eve", "anonymous")
 """Owner, member and admin of a group that may use the workflow, administrator, stranger, nobody."""
@@ -50,6 +51,13 @@ def is_refused(world: World, who: str, op: Operation, arguments: dict[str, objec
 
 def test_every_operation_has_a_row() -> None:
     assert [op.name for op in ALL if rule_of(op) is None] == []
+
+
+def test_every_right_to_a_workflow_is_about_one() -> None:
+    """Else an operation that nobody knows the workflow of would be open to all."""
+    rows = [(op, rule_of(op)) for op in ALL]
+    found = [op.name for op, rule in rows if rule and rule.right is Right.WORKFLOW and target_of(op) is nowhere]
+    assert found == []
 
 
 def test_every_row_is_of_an_operation() -> None:
