@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torc_core.contracts.executor import Handle, LaunchRequest, SubmitError
-from torc_core.errors import TorcError
+from torc_core.errors import Forbidden, TorcError
 from torc_core.records.actions import ActionRunStatus
 from torc_core.records.allocations import LocalScheduler, ScheduledComputeNode
 from torc_core.records.answers.actions import ActionReport
@@ -124,7 +124,10 @@ class Allocator:
         )  # fmt: skip
         [answer] = executor.submit([request])
         if isinstance(answer, SubmitError):
-            service.delete(ScheduledComputeNode, record.id)
+            try:
+                service.delete(ScheduledComputeNode, record.id)
+            except Forbidden:  # a worker token deletes nothing
+                service.update(ScheduledComputeNode, record.id, {"status": "complete"})
             raise TorcError(answer.message)
         service.update(ScheduledComputeNode, record.id, {"scheduler_id": _number(answer)})
 
