@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import Any
@@ -87,6 +86,8 @@ def torc(context: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    import gc  # here: who imports this module has chosen for itself
+
     gc.set_threshold(_OBJECTS)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
