@@ -20,11 +20,12 @@ from torc_core.cli.app import App
 from torc_core.cli.groups import GLOBAL_NAMES
 from torc_core.cli.main import COMMANDS, torc
 from torc_core.config.options import OPTIONS, expected
+from torc_core.plugins import PluginHost
 from torc_core.records.values import REQUIRED, Field, Value
 from torc_core.service.api import OPERATIONS
 from torc_core.service.rights import Right, rule_of
 from torc_core.spec import model
-from torc_core.spec.codes import CODES
+from torc_core.spec.codes import CODES, TEXT_CODES
 
 PAGES = Path(__file__).parent
 PICTURE = PAGES / "images" / "gantt.svg"
@@ -178,8 +179,11 @@ def _toml(value: Any) -> str:
 
 
 def problems() -> str:
-    """Return every code of a problem in a spec."""
-    return table(("Code", "Meaning"), [(code(name), meaning) for name, meaning in CODES.items()])
+    """Return every code of a problem in a spec, whatever the format or in one of ours."""
+    known = dict(TEXT_CODES)
+    for spec_format in PluginHost(only=()).formats():
+        known |= spec_format.codes
+    return table(("Code", "Meaning"), [(code(name), meaning) for name, meaning in (known | CODES).items()])
 
 
 def rights() -> str:

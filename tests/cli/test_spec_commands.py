@@ -81,3 +81,16 @@ def test_codes_of_problems_are_listed(torc):
     codes = torc.json("spec", "codes")
     assert all(code == code.lower() and meaning for code, meaning in codes.items())
     assert torc("spec", "codes").lines[-1] == f"Total: {len(codes)} codes"
+    assert {"encoding", "json-syntax", "yaml-alias", "kdl-node", "dep-missing"} <= codes.keys()
+
+
+@pytest.mark.parametrize("command", ["expand", "convert"])
+def test_a_spec_is_not_written_over(torc, command):
+    spec = torc.write("s.yaml", f"# a comment\n{PARAMETERS}")
+    (torc.path / "link.yaml").symlink_to("s.yaml")
+    for name in ("s.yaml", "./s.yaml", "link.yaml"):
+        assert "is the spec itself" in torc("spec", command, spec, "-o", name, code=2).err
+    assert (torc.path / "s.yaml").read_text() == f"# a comment\n{PARAMETERS}"
+    torc.write("old.json", "{}")
+    torc("spec", command, spec, "-o", "old.json")
+    assert json.loads((torc.path / "old.json").read_text())["name"] == "w"

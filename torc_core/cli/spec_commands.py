@@ -92,9 +92,13 @@ def lint(app: App, file: str, strict: bool) -> int:
 def codes(app: App) -> None:
     """List the codes of all problems that specs can have, with what they mean."""
     from torc_core.cli.showing import table
-    from torc_core.spec.codes import CODES
+    from torc_core.spec.codes import CODES, TEXT_CODES
 
-    table(app, ("Code", "Meaning"), CODES.items(), dict(CODES), "codes")
+    known = dict(TEXT_CODES)
+    for spec_format in app.host.formats():
+        known |= spec_format.codes
+    known |= CODES
+    table(app, ("Code", "Meaning"), known.items(), known, "codes")
 
 
 def _write(app: App, data: object, to_format: str | None, output: Path | None, source: Source) -> None:
@@ -105,6 +109,8 @@ def _write(app: App, data: object, to_format: str | None, output: Path | None, s
         write(target.dumps(data).rstrip("\n") + "\n")
         return
     target = app.host.format_for(to_format or output.name)
+    if output.exists() and Path(source.name).exists() and output.samefile(source.name):
+        raise UsageError(f"{output} is the spec itself", hint="Name another file: its comments would be lost.")
     write_file(output, [target.dumps(data)])
     if app.wants_json:
         echo_json({"status": "success", "output": str(output)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from torc_core.problems import Locate, Problem
@@ -47,6 +48,8 @@ class SpecFormat(ABC):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     """File name endings in lower case, with the dot."""
+    codes: ClassVar[Mapping[str, str]] = {}
+    """Codes of problems that texts in this format can have besides ``spec.codes.TEXT_CODES``, with what they mean."""
 
     @abstractmethod
     def loads(self, text: str) -> ParsedSpec:

@@ -1,9 +1,21 @@
-"""Every code that a problem in a spec can have, with what it means. Codes are stable; messages may change."""
+"""The codes that problems in a spec can have, whatever its format, with what they mean.
+
+Codes are stable; messages may change. Formats have codes of their own besides: ``SpecFormat.codes``.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+TEXT_CODES: Final[dict[str, str]] = {
+    "encoding": "the file is not UTF-8 text",
+    "empty": "there is nothing in the file",
+    "control-character": "the text has a character that it cannot have",
+    "nesting": "lists and mappings are nested too deep",
+    "number": "a number is too long or too large",
+    "duplicate-key": "a key is given twice",
+}
+"""Of the text, before its sections are known."""
 CODES: Final[dict[str, str]] = {
     # reading: any section
     "type": "a value is of the wrong type",

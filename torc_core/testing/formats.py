@@ -16,6 +16,7 @@ from typing import Any
 
 from torc_core.contracts.formats import FormatError, ParsedSpec, Plain, SpecFormat
 from torc_core.problems import Path, Problem
+from torc_core.spec.codes import TEXT_CODES
 
 SAMPLE: dict[str, Any] = {
     "name": "sample_workflow",
@@ -141,6 +142,7 @@ class SpecFormatSuite:
             problem = error.problem
             shown = f"{text[:60]!r} is refused with {problem}"
             assert problem.code and problem.message, f"{shown}: a problem has a code and a message"
+            assert problem.code in {*TEXT_CODES, *self.format.codes}, f"{shown}: the format declares its codes"
             assert problem.line >= 1 and problem.column >= 1, f"{shown}: line and column count from 1"
             assert problem.line <= _lines(text), f"{shown}: there is no such line"
             assert not problem.file, f"{shown}: a format knows nothing of files"

@@ -21,6 +21,7 @@ class Json5Format(SpecFormat):
 
     name: ClassVar[str] = "json5"
     suffixes: ClassVar[tuple[str, ...]] = (".json5", ".jsonc")
+    codes: ClassVar[dict[str, str]] = {"json5-syntax": "the text is not JSON5"}
 
     def loads(self, text: str) -> ParsedSpec:
         """Read a document; raises FormatError."""

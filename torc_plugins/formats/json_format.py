@@ -20,6 +20,7 @@ class JsonFormat(SpecFormat):
 
     name: ClassVar[str] = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    codes: ClassVar[dict[str, str]] = {"json-syntax": "the text is not JSON"}
 
     def loads(self, text: str) -> ParsedSpec:
         """Read a document; raises FormatError. Places are looked up when the first one is asked for."""

@@ -16,6 +16,12 @@ class KdlFormat(SpecFormat):
 
     name: ClassVar[str] = "kdl"
     suffixes: ClassVar[tuple[str, ...]] = (".kdl",)
+    codes: ClassVar[dict[str, str]] = {
+        "kdl-syntax": "the text is not KDL",
+        "kdl-node": "a block that is a list holds a node of another kind",
+        "kdl-value": "a node has more or other values than it can have",
+        "kdl-json": "a text that should hold JSON does not",
+    }
 
     def loads(self, text: str) -> ParsedSpec:
         """Read a document; raises FormatError."""

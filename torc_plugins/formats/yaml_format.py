@@ -17,6 +17,14 @@ class YamlFormat(SpecFormat):
 
     name: ClassVar[str] = "yaml"
     suffixes: ClassVar[tuple[str, ...]] = (".yaml", ".yml")
+    codes: ClassVar[dict[str, str]] = {
+        "yaml-syntax": "the text is not YAML",
+        "yaml-documents": "a second document begins",
+        "yaml-key": "a key is not text",
+        "yaml-tag": "a tag is not one of the core schema, or does not fit its value",
+        "yaml-alias": "an alias stands for nothing, for itself or for too much",
+        "yaml-merge": "<< stands before something that cannot be merged",
+    }
 
     def __init__(self, parser: Any = None) -> None:
         self._parser = parser or best_parser()

@@ -8,6 +8,7 @@ from torc_core.problems import Problem
 class LinesFormat(SpecFormat):
     name = "lines"
     suffixes = (".jobs",)
+    codes = {"lines-syntax": 'a line is not "name: command"'}
 
     def loads(self, text):
         title, *lines = text.splitlines() or [""]
