@@ -120,7 +120,7 @@ def _kept(session: Session, kind: type[Record], id: int) -> dict[str, Any]:
 
 
 def _back(session: Session, exc: Exception, savepoint: str = "chunk") -> None:
-    if session.is_lost:
+    if session.ends_by(exc):
         raise exc
     session.run(f"ROLLBACK TO {savepoint}")
 

@@ -83,9 +83,9 @@ class Hold:
             reign = reigns.take_reign(session, self._reign)
             self.last_ids = dict(session.run("SELECT kind, last FROM torc_ids").fetchall())
         except BaseException as exc:
-            was_lost = session.is_lost
-            session.close()
             cause = exc.orig if isinstance(exc, DBAPIError) else exc
+            was_lost = cause is not None and session.ends_by(cause)
+            session.close()
             if not isinstance(cause, psycopg.Error):
                 raise
             raise (errors.unreachable if was_lost else errors.explained)(cause, self.where) from exc
@@ -197,7 +197,7 @@ class Hold:
 
     def _failed(self, exc: psycopg.Error) -> TorcError:
         """Undo the transaction, if there is one, and return the error for a statement that failed."""
-        was_lost = self._session is None or self._session.is_lost
+        was_lost = self._session is None or self._session.ends_by(exc)
         if self.state is State.OPEN:
             self._undo()
         if was_lost:
@@ -225,7 +225,7 @@ class Hold:
         try:
             said = session.last(f"{_ids_sql(raised)}COMMIT").statusmessage
         except psycopg.Error as exc:
-            if not session.is_lost:
+            if not session.ends_by(exc):
                 raise self._failed(exc) from exc
             self._find_out(reign, exc)
             return

@@ -131,7 +131,7 @@ class Session:
                 self._set({"client_connection_check_interval": "1s"})  # a statement ends when this process is gone
             self.run("SELECT set_config('search_path', quote_ident(%s), false)", (schema,))
         except psycopg.Error as exc:
-            raise errors.explained(exc, self.where) from exc
+            raise (errors.unreachable if self.ends_by(exc) else errors.explained)(exc, self.where) from exc
 
     def _set(self, settings: dict[str, str]) -> None:
         """Change settings of the session; those that the server's version does not know are passed over."""
@@ -144,6 +144,13 @@ class Session:
         """Whether the connection is known to be broken."""
         return self.driver.closed
 
+    def ends_by(self, exc: BaseException) -> bool:
+        """Whether an error is the end of the connection, also if the server's last word was heard before the end."""
+        is_last_word = isinstance(exc, psycopg.Error) and exc.diag.severity_nonlocalized in ("FATAL", "PANIC")
+        if is_last_word:
+            self.driver.close()
+        return is_last_word or self.driver.closed
+
     def is_alive(self) -> bool:
         """Whether the connection still stands, as far as the server has told; costs next to nothing when it does."""
         if self.driver.closed:
@@ -152,8 +159,8 @@ class Session:
             return True
         try:  # the server said something unasked: farewell, or a notice
             self.run("SELECT 1")
-        except psycopg.Error:
-            return not self.driver.closed
+        except psycopg.Error as exc:
+            return not self.ends_by(exc)
         return True
 
     def run(self, text: str, values: Any = None) -> psycopg.Cursor[tuple[Any, ...]]:

@@ -207,8 +207,9 @@ def test_wherever_the_connection_breaks_a_change_is_kept_once_or_told_as_not_kep
         name = f"change {number}"
         try:
             storage = opened(proxy.url(postgres_url))
-        except (Unavailable, StorageError):
+        except Unavailable as exc:
             assert proxy.broken.is_set()
+            assert exc.details["outcome"] == "not sent"
         else:
             try:
                 with storage.transaction():

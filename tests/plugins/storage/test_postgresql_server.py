@@ -80,8 +80,11 @@ def test_under_fire_every_answer_is_a_success_or_says_to_come_again(start, postg
                 assert status in (200, 503), answer
 
     def fire():
-        while not done.is_set():
-            postgres_server.terminate(postgres_url)
+        shots = 0
+        while not done.wait(0.001):
+            if len(made) >= 3 * shots:  # so that there is progress, however busy the machine is
+                postgres_server.terminate(postgres_url)
+                shots += 1
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(3)]
     shooter = threading.Thread(target=fire)
