@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import conftest, surroundings
+
 ROOT = Path(__file__).parents[2]
 RULES = "from tests.surroundings import pytest_configure, pytest_runtest_makereport\n"
 
@@ -29,6 +31,11 @@ def outcome(tmp_path):
         return done.stdout.splitlines()[-1].partition(" in ")[0]
 
     return run
+
+
+def test_the_rules_are_in_force():
+    assert conftest.pytest_configure is surroundings.pytest_configure
+    assert conftest.pytest_runtest_makereport is surroundings.pytest_runtest_makereport
 
 
 SKIPPED = "def test():\n    pytest.skip('no ninja')\n"
@@ -55,3 +62,22 @@ def test_signals_are_not_ignored_though_they_were_when_the_tests_began(outcome):
         "    assert not ignored & (1 << signal.SIGINT - 1 | 1 << signal.SIGHUP - 1 | 1 << signal.SIGQUIT - 1)\n"
     )
     assert outcome(source, before="trap '' INT HUP QUIT;") == "1 passed"
+
+
+def test_the_configuration_and_the_servers_of_the_user_are_out_of_sight(outcome, tmp_path):
+    source = (
+        "def test():\n"
+        "    from torc_core.config.layers import config_files\n"
+        "    from torc_core.service import server_record\n"
+        f"    assert not str(server_record.folder()).startswith({str(tmp_path)!r})\n"
+        f"    assert not config_files('/w', os.environ)[1].path.startswith({str(tmp_path)!r})\n"
+        "    assert 'TORC_API_URL' not in os.environ\n"
+        "    assert 'TORC_TEST_SEQUENCES' in os.environ\n"
+    )
+    theirs = {
+        "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path / "s"),
+        "TORC_API_URL": "x",
+        "TORC_TEST_SEQUENCES": "1",
+    }
+    assert outcome(source, **theirs) == "1 passed"
