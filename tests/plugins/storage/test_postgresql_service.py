@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.plugins.storage.postgres_proxy import LOSE_ANSWER, SWALLOW, Proxy
+from tests.server.server_process import until
 from tests.unit.service.conftest import Desk
 from torc_core.errors import Unavailable
 from torc_core.records.resources import Event, Workflow
@@ -66,6 +67,7 @@ def test_what_another_owner_did_meanwhile_is_seen_and_waiters_hear_of_it(desk, p
         target=lambda: answers.append(desk.service.wait_for_change(desk.workflow_id, before, 60).version)
     )
     waiter.start()
+    until(lambda: desk.service._owner._moved._waiters, "nobody waits")
     proxy.cut()
     postgres_server.terminate(postgres_url)
     other = serve(postgres_url)
