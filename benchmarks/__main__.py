@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, rows_monitor, rows_own, rows_peers, table
+from benchmarks import machine, rows_monitor, rows_own, rows_peers, rows_server, table
 from benchmarks.bench import Bench, Row
 from benchmarks.results import Result, as_json
 from benchmarks.timing import BenchmarkError
 
-ROWS = [*rows_peers.ROWS, *rows_own.ROWS, *rows_monitor.ROWS]
+ROWS = [*rows_peers.ROWS, *rows_own.ROWS, *rows_monitor.ROWS, *rows_server.ROWS]
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 _QUICK = 0.1
 
