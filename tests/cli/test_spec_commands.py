@@ -77,6 +77,19 @@ def test_lint_tells_notes_and_can_be_strict(torc):
     torc("spec", "lint", torc.write("bad.yaml", "name: w\njobs: [{name: a}]"), code=1)
 
 
+def test_a_file_that_is_no_text_has_a_report_too(torc):
+    (torc.path / "s.yaml").write_bytes("name: w\ndescription: \xfc".encode("latin-1"))
+    body = torc("spec", "check", "s.yaml", "-f", "json", code=1).json
+    assert body["valid"] is False
+    [problem] = body["problems"]
+    assert (problem["code"], problem["file"], problem["line"], problem["column"]) == ("encoding", "s.yaml", 2, 14)
+    done = torc("spec", "check", "s.yaml", code=1)
+    assert "Jobs:" not in done.out
+    assert "s.yaml:2:14: error[encoding] not UTF-8 text (byte 0xfc). Save it as UTF-8" in done.err
+    assert "error[encoding]" in torc("spec", "lint", "s.yaml", code=1).err
+    assert "error[encoding]" in torc("create", "s.yaml", code=1).err
+
+
 def test_codes_of_problems_are_listed(torc):
     codes = torc.json("spec", "codes")
     assert all(code == code.lower() and meaning for code, meaning in codes.items())

@@ -56,7 +56,7 @@ def test_a_file_with_nothing_but_comments_is_refused(ending, tmp_path):
 @EACH
 def test_binary_garbage_is_refused_at_the_first_byte_that_is_no_text(ending, tmp_path):
     garbage = b"\nab" + bytes(128 + random.Random(ending).randrange(64) for _ in range(5000))  # no UTF-8 begins so
-    check(tmp_path, ending, garbage, ":2:3:", "not UTF-8 text", "Save the file as UTF-8")
+    check(tmp_path, ending, garbage, ":2:3:", "not UTF-8 text", "Save it as UTF-8")
 
 
 @EACH

@@ -10,7 +10,7 @@ import click
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
-from torc_core.cli.reading import check, complete_file, read_plan, read_source, skip_checks_option
+from torc_core.cli.reading import complete_file, read_and_check, read_plan, skip_checks_option
 from torc_core.cli.showing import echo_message
 from torc_core.units import counted
 
@@ -59,7 +59,7 @@ def report_check(app: App, file: str, *, skip_checks: bool = False, format_name:
     """Check a spec and say what it comes to; returns 1 when it has errors."""
     from torc_core.spec.report import as_data, as_lines, is_valid
 
-    plan = check(app, read_source(app, file, format_name), skip_checks=skip_checks)
+    plan = read_and_check(app, file, format_name, skip_checks=skip_checks)
     if app.wants_json:
         echo_json(as_data(plan))
     else:

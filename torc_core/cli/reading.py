@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import click
 
 from torc_core.contracts.formats import FormatError
-from torc_core.errors import NotFound, UsageError
-from torc_core.problems import ProblemsFound
+from torc_core.errors import Invalid, NotFound, UsageError
+from torc_core.problems import Problem, ProblemsFound
 
 if TYPE_CHECKING:
     from torc_core.cli.app import App
@@ -63,10 +63,10 @@ def read_source(app: App, name: str, format_name: str | None = None) -> Source:
 def read_text(name: str) -> tuple[str, str]:
     """Return the text of a file or of standard input, and what to call it in messages."""
     if name != STDIN:
-        return _decoded(_bytes(Path(name)), name), name
+        return _checked(_bytes(Path(name)), name), name
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("nothing comes on standard input", hint="Pipe a file into the command, or name one.")
-    return _decoded(_all_of(sys.stdin.buffer, "<stdin>"), "<stdin>"), "<stdin>"
+    return _checked(_all_of(sys.stdin.buffer, "<stdin>"), "<stdin>"), "<stdin>"
 
 
 def _bytes(path: Path) -> bytes:
@@ -117,23 +117,34 @@ def _near(path: Path) -> str:
     return did_you_mean(path.name, names)
 
 
+def _checked(data: bytes, name: str) -> str:
+    """Return UTF-8 text; raises ProblemsFound, as for all that can be wrong with a spec."""
+    try:
+        return _decoded(data, name)
+    except NotUtf8 as exc:
+        raise ProblemsFound(name, [exc.problem]) from None
+
+
+class NotUtf8(Invalid):
+    """Bytes that are no text, or text in another encoding; ``problem`` says where."""
+
+    def __init__(self, name: str, what: str, line: int = 1, column: int = 1) -> None:
+        self.problem = Problem("encoding", what, hint="Save it as UTF-8", file=name, line=line, column=column)
+        super().__init__(f"{self.problem.place}: {what}", hint=f"{self.problem.hint}.")
+
+
 def _decoded(data: bytes, name: str) -> str:
-    """Return UTF-8 text; raises UsageError that names the line of what is not."""
-    for mark, encoding in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
-        if data.startswith(mark):
-            raise UsageError(f"{name} is {encoding}, not UTF-8", hint="Save it as UTF-8.")
+    """Return UTF-8 text; raises NotUtf8."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise NotUtf8(name, "UTF-16, not UTF-8")
     if b"\0" in data[:2]:
-        raise UsageError(
-            f"{name} begins with a zero byte, as UTF-16 does; it is no UTF-8 text", hint="Save it as UTF-8."
-        )
+        raise NotUtf8(name, "a zero byte, as in UTF-16; this is no UTF-8 text")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
         column = exc.start - data.rfind(b"\n", 0, exc.start)
-        raise UsageError(
-            f"{name}:{line}:{column}: not UTF-8 text (byte 0x{data[exc.start]:02x})", hint="Save the file as UTF-8."
-        ) from None
+        raise NotUtf8(name, f"not UTF-8 text (byte 0x{data[exc.start]:02x})", line, column) from None
 
 
 def _recognized(app: App, text: str, name: str) -> SpecFormat:
@@ -172,6 +183,18 @@ def check(app: App, source: Source, *, skip_checks: bool = False, limit: int | N
         parsed = source.format.loads(source.text)
         plan.problems += located(added, source.name, parsed.locate)
     return plan
+
+
+def read_and_check(app: App, name: str, format_name: str | None = None, *, skip_checks: bool = False) -> Plan:
+    """Return the plan of a spec with all problems, an empty one of a file that is no spec at all."""
+    from torc_core.spec.plan import Plan
+
+    try:
+        return check(app, read_source(app, name, format_name), skip_checks=skip_checks)
+    except ProblemsFound as exc:
+        plan = Plan()
+        plan.problems = exc.problems
+        return plan
 
 
 def read_plan(app: App, name: str, *, skip_checks: bool = False) -> Plan:

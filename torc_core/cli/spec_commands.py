@@ -10,7 +10,16 @@ from torc_core.cli.app import App, pass_app
 from torc_core.cli.creating import report_check
 from torc_core.cli.groups import TorcGroup
 from torc_core.cli.output import echo, echo_json, echo_problems, write
-from torc_core.cli.reading import Source, check, complete_file, plain_data, read_source, skip_checks_option
+from torc_core.cli.reading import (
+    STDIN,
+    Source,
+    check,
+    complete_file,
+    plain_data,
+    read_and_check,
+    read_source,
+    skip_checks_option,
+)
 from torc_core.cli.writing import write_file
 from torc_core.errors import UsageError
 from torc_core.problems import ERROR, ProblemsFound
@@ -73,8 +82,7 @@ def convert(app: App, file: str, from_format: str | None, to_format: str | None,
 @pass_app
 def lint(app: App, file: str, strict: bool) -> int:
     """Report errors, warnings and notes (what is never used, say), one a line."""
-    source = read_source(app, file)
-    plan = check(app, source)
+    plan = read_and_check(app, file)
     if app.wants_json:
         from torc_core.spec.report import problem_data
 
@@ -82,7 +90,7 @@ def lint(app: App, file: str, strict: bool) -> int:
     else:
         echo_problems(plan.problems)
         if not plan.problems:
-            echo(f"{source.name}: nothing to say")
+            echo(f"{'<stdin>' if file == STDIN else file}: nothing to say")
     has_errors = any(problem.severity == ERROR for problem in plan.problems)
     return 1 if has_errors or (strict and plan.problems) else 0
 

@@ -71,18 +71,10 @@ def problem_data(problem: Problem) -> dict[str, Any]:
 
 def as_lines(plan: Plan) -> Report:
     """Return the report for people; errors, warnings and a failed verdict go to standard error."""
-    facts = summary(plan)
     title = "Workflow validation"
-    out = [title, "=" * len(title), f"Workflow: {facts['workflow_name']}"]
-    if facts["workflow_description"]:
-        out.append(f"Description: {facts['workflow_description']}")
-    out.append("")
-    out += [f"  {label + ':':<23}{text}" for label, text in _counts(facts)]
-    out.append("")
-    if facts["has_schedule_nodes_action"]:
-        out.append("This workflow can be submitted to a scheduler.")
-    else:
-        out.append("This workflow runs locally; it has no action that schedules nodes.")
+    out = [title, "=" * len(title)]
+    if plan.workflow:  # else nothing could be read
+        out += _what_it_comes_to(plan)
     out += _bullets("Note", _of(plan, NOTE))
     errors, warnings = _of(plan, ERROR), _of(plan, WARNING)
     err = _bullets("Error", errors) + _bullets("Warning", warnings)
@@ -93,6 +85,20 @@ def as_lines(plan: Plan) -> Report:
     else:
         out.append("Validation: PASSED")
     return Report(out, err)
+
+
+def _what_it_comes_to(plan: Plan) -> Iterable[str]:
+    facts = summary(plan)
+    yield f"Workflow: {facts['workflow_name']}"
+    if facts["workflow_description"]:
+        yield f"Description: {facts['workflow_description']}"
+    yield ""
+    yield from (f"  {label + ':':<23}{text}" for label, text in _counts(facts))
+    yield ""
+    if facts["has_schedule_nodes_action"]:
+        yield "This workflow can be submitted to a scheduler."
+    else:
+        yield "This workflow runs locally; it has no action that schedules nodes."
 
 
 def _counts(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:
