@@ -14,7 +14,6 @@ import os
 from torc_plugins import procfs
 
 _PREFIX = "torc-"  # then the pid of the runner and when it began, in ticks
-_LEAF = "runner"
 _numbers = itertools.count(1)  # several executors of one process do not share groups
 
 
@@ -72,11 +71,13 @@ class Cgroup:
     def peak_memory(self) -> int | None:
         """Return the highest use of memory, without the page cache that is left; for when all processes are gone.
 
-        The kernel counts pages of files that were read or written as the group's; they are what remains of it then,
-        and nothing that the command needed.
+        The kernel counts pages of files that were read or written as the group's: nothing that the command needed.
+        Files in memory (tmpfs) are another matter, it cannot do without these.
         """
-        peak, left = (_number(f"{self.path}/memory.{name}") for name in ("peak", "current"))
-        return None if peak is None else max(0, peak - (left or 0))
+        peak = _number(f"{self.path}/memory.peak")
+        stat = f"{self.path}/memory.stat"
+        cache = (_value(stat, b"file") or 0) - (_value(stat, b"shmem") or 0)
+        return None if peak is None else max(0, peak - max(0, cache))
 
     def remove(self) -> bool:
         """Remove the group; returns whether that was possible: not while anything runs in it."""
@@ -122,6 +123,8 @@ def probe() -> Cgroups | None:
     only when no process is beside them, so this process moves into one of its own if it is alone, or does without.
     """
     here = own_group()
+    if here is not None:
+        here = here.removesuffix(f"/{_leaf()}")  # where this process has moved before
     if here is None or not _may_write(here):
         return None
     _clear(here)
@@ -192,13 +195,17 @@ def _delegate_memory(group: str) -> bool:
         return False
     if Cgroup(group).members() != [os.getpid()]:
         return False  # the others are not ours to move
-    leaf = f"{group}/{_LEAF}-{os.getpid()}"
+    leaf = f"{group}/{_leaf()}"
     try:
         os.mkdir(leaf)  # noqa: PTH102
         _write(f"{leaf}/cgroup.procs", str(os.getpid()))
     except OSError:
         return False
     return _enable_memory(group)
+
+
+def _leaf() -> str:
+    return f"runner-{os.getpid()}"
 
 
 def _enable_memory(group: str) -> bool:

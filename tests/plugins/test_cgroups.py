@@ -17,8 +17,11 @@ def group(tmp_path):
 
 
 def test_the_peak_is_without_what_is_left_when_all_processes_are_gone(group):
-    assert group(memory__peak="700000000\n", memory__current="500000000\n").peak_memory() == 200_000_000
-    assert group(memory__peak="500\n", memory__current="700\n").peak_memory() == 0
+    # 500 MB of files are left, of which 100 MB are in memory only and so were needed
+    stat = "anon 0\nfile 500000000\nkernel 1\nshmem 100000000\n"
+    assert group(memory__peak="700000000\n", memory__stat=stat).peak_memory() == 300_000_000
+    assert group(memory__peak="500\n", memory__stat="file 700\nshmem 0\n").peak_memory() == 0
+    assert group(memory__peak="500\n", memory__stat="").peak_memory() == 500
 
 
 def test_nothing_is_known_where_the_controllers_are_missing(group):

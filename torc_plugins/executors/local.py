@@ -33,7 +33,7 @@ from torc_plugins.executors.local_command import (
 )
 from torc_plugins.executors.local_ending import GIVE_UP_SECONDS, Child, Leftovers, kill, send_to_all
 from torc_plugins.executors.local_processes import Former, boot_id, marked_handles, signal_group, ticks_since_boot
-from torc_plugins.executors.local_usage import Accounts, Ended
+from torc_plugins.executors.local_usage import Accounts, Ended, lacked_memory
 from torc_plugins.executors.local_waiting import Waiter, best_waiter
 from torc_plugins.procfs import Process
 
@@ -209,6 +209,8 @@ class LocalExecutor(Executor):
         for pid in self._waiter.take():
             child = self._children[pid]
             child.ended_at = now
+            if child.reason is None and lacked_memory(child):
+                child.reason = "memory"
             if child.reason is None:
                 self._finish(child)
             else:
@@ -344,9 +346,7 @@ class LocalExecutor(Executor):
 def _observation(child: Child, ended: Ended) -> Observation:
     """Say how a command ended and what it used."""
     assert child.ended_at is not None
-    code, reason = ended.code, child.reason
-    if reason is None and ended.lacked_memory and code != 0:
-        reason = "memory"
+    code = ended.code
     return Observation(
         "done",
         code if code >= 0 else None,
@@ -356,7 +356,7 @@ def _observation(child: Child, ended: Ended) -> Observation:
         None,
         ended.peak_memory_bytes,
         ended.cpu_seconds,
-        reason,
+        child.reason,
         read_bytes=ended.read_bytes,
         write_bytes=ended.write_bytes,
     )

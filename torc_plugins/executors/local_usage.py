@@ -21,7 +21,14 @@ class Ended(NamedTuple):
     peak_memory_bytes: int | None
     read_bytes: int | None
     write_bytes: int | None
-    lacked_memory: bool  # the kernel ended it, or a part of it, for want of memory
+
+
+def lacked_memory(child: Child) -> bool:
+    """Say whether a command that has ended failed, and the kernel ended a part of it for want of memory."""
+    if child.cgroup is None or not child.cgroup.oom_kills:
+        return False
+    ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    return ended is not None and ended.si_status != 0
 
 
 class Accounts:
@@ -37,13 +44,11 @@ class Accounts:
             moved = procfs.io_bytes(child.pid) or moved
         _, status, usage = os.wait4(child.pid, 0)
         seconds, peak = usage.ru_utime + usage.ru_stime, self._peak_bytes(usage.ru_maxrss)
-        lacked_memory = False
         if child.cgroup is not None:
             seconds = max(seconds, child.cgroup.cpu_seconds or 0.0)
             peak = max(peak or 0, child.cgroup.peak_memory() or 0) or None
-            lacked_memory = child.cgroup.oom_kills > 0
         code = os.waitstatus_to_exitcode(status)
-        return Ended(code, seconds, peak, *moved, lacked_memory)
+        return Ended(code, seconds, peak, *moved)
 
     def _peak_bytes(self, peak_kib: int) -> int | None:
         """Return the peak of a command, or None when it is below what this process has had.
