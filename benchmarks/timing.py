@@ -56,10 +56,12 @@ def run(argv: Sequence[str], cwd: Path, *, expected: int = 0, keep: bool = True)
 def environment() -> Mapping[str, str]:
     """Return the environment of this process without what would set up torc, Python, ninja or make.
 
+    There is no folder for settings or for records of servers, so that none that is running is asked.
     Python compiles a module at each start when it may not keep what it compiled, which no installation does.
     """
     own = ("TORC_", "PYTHON", "NINJA_STATUS", "MAKE", "MFLAGS")
-    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return {**kept, "XDG_CONFIG_HOME": os.devnull, "XDG_STATE_HOME": os.devnull}
 
 
 def in_turn(contenders: Mapping[str, Attempt], repeats: int, folder: Path) -> dict[str, list[Usage]]:
