@@ -147,10 +147,10 @@ def _begin(app: App, service: Service, before: StatusSummary, *, force: bool) ->
     id = before.workflow_id
     if not service.is_workflow_uninitialized(id).is_uninitialized:
         return before
-    from torc_core.runner.beginning import begin_run
+    from torc_core.runner.beginning import begin_first_run
 
-    begun = begin_run(service, id, force=force)
-    found = begun.existing_output_files
+    begun = begin_first_run(service, before, force=force)
+    found = begun.existing_output_files if begun is not None else []
     if found:
         more = f" and {len(found) - _SHOWN_FILES} more" if len(found) > _SHOWN_FILES else ""
         app.say(

@@ -147,11 +147,11 @@ class _Watch:
         from torc_core.cli.logins import token_for_jobs
         from torc_core.cli.progress import Display
         from torc_core.cli.runner_options import Runs
-        from torc_core.runner.beginning import begin_run
+        from torc_core.runner.beginning import begin_first_run
         from torc_core.runner.loop import Runner
 
         if self._service.is_workflow_uninitialized(self._id).is_uninitialized:
-            begin_run(self._service, self._id)
+            begin_first_run(self._service, summary)
             summary = self._service.get_workflow_status(self._id)
         folder = self._ways.output_dir
         runner = Runs.of(self._app, {**_unsaid(), "output_dir": None if folder is None else str(folder)})

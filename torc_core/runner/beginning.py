@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from torc_core.records.answers import BegunRun, FileTimes
+from torc_core.errors import Conflict
+from torc_core.records.answers import BegunRun, FileTimes, StatusSummary
 from torc_core.records.resources import File, Job, Workflow
 from torc_core.service.api import Service
 from torc_core.status import JobStatus
@@ -30,6 +31,17 @@ def begin_run(
 ) -> BegunRun:
     """Look at the workflow's files here and begin (``dry_run``: describe) its next run; see ``Service.begin_run``."""
     return service.begin_run(workflow_id, file_times(service, workflow_id), again, force, dry_run)
+
+
+def begin_first_run(service: Service, before: StatusSummary, *, force: bool = False) -> BegunRun | None:
+    """Begin a run of a workflow without any, as it was ``before``; None when another runner was faster."""
+    id = before.workflow_id
+    try:
+        return service.begin_run(id, file_times(service, id), force=force, after_run=before.run_id)
+    except Conflict:
+        if service.is_workflow_uninitialized(id).is_uninitialized:
+            raise
+        return None
 
 
 def file_times(service: Service, workflow_id: int) -> FileTimes:

@@ -242,11 +242,14 @@ def process_changed_job_inputs(turn: Turn, id: int, dry_run: bool = False) -> Ch
 
 @handles(Service.begin_run)
 def begin_run(
-    turn: Turn, id: int, found: FileTimes, again: bool = False, force: bool = False, dry_run: bool = False
-) -> BegunRun:
+    turn: Turn, id: int, found: FileTimes, again: bool = False, force: bool = False, dry_run: bool = False,
+    after_run: int | None = None,
+) -> BegunRun:  # fmt: skip
     """Check, raise the run id and initialize, all in one."""
     state = turn.state(id)
     refuse_archived(state)
+    if after_run is not None and after_run != state.run_id:
+        raise Conflict(f"run {state.run_id} of workflow {id} was begun meanwhile", id=id, run_id=state.run_id)
     if not dry_run:
         refuse_active(state, "begin a run of")
     files = Files.of(turn, state, file_times(found.st_mtimes or {}, "st_mtimes"))

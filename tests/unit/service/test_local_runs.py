@@ -6,8 +6,9 @@ import pytest
 
 from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.errors import Conflict, Invalid, NotFound
-from torc_core.records.answers import Archiving, JobReset
+from torc_core.records.answers import Archiving, FileTimes, JobReset
 from torc_core.records.resources import ComputeNode, Event, File, Job, Result, UserData, Workflow
+from torc_core.runner.beginning import begin_first_run
 from torc_core.status import JobStatus
 
 
@@ -147,6 +148,21 @@ def test_a_new_run_runs_everything_or_only_what_did_not_succeed(desk: Desk) -> N
     desk.finished({job.id: 0})
     assert desk.begin().run_id == 3
     assert desk.statuses() == "a=ready b=blocked c=ready"
+
+
+def test_of_two_runners_that_begin_the_first_run_one_does_and_the_other_joins_it(desk: Desk) -> None:
+    """Otherwise the second begins another run, and the first runner belongs to one that is over."""
+    desk.jobs((), ())
+    before = desk.service.get_workflow_status(desk.workflow_id)
+    begun = begin_first_run(desk.service, before)
+    assert begun is not None
+    assert begun.run_id == 1
+    desk.tick(limit=1)
+    assert begin_first_run(desk.service, before) is None
+    assert desk.service.get_workflow_status(desk.workflow_id).run_id == 1
+    assert desk.statuses() == "a=pending b=ready"
+    with pytest.raises(Conflict, match=r"run 1 of workflow \d+ was begun meanwhile"):
+        desk.service.begin_run(desk.workflow_id, FileTimes(), again=True, after_run=0)
 
 
 def test_a_run_cannot_begin_while_jobs_run(desk: Desk) -> None:

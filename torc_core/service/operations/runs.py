@@ -11,12 +11,19 @@ class RunOperations:
 
     @operation("POST", "/workflows/{id}/begin_run", "workflows")
     def begin_run(
-        self, id: int, found: a.FileTimes, again: bool = False, force: bool = False, dry_run: bool = False
+        self,
+        id: int,
+        found: a.FileTimes,
+        again: bool = False,
+        force: bool = False,
+        dry_run: bool = False,
+        after_run: int | None = None,
     ) -> a.BegunRun:
         """Begin a run: check files and data, raise the run id, initialize all jobs.
 
         ``again`` keeps what has ended and still holds: only changed, failed and unfinished work runs. ``force`` goes on
-        without input files that are missing.
+        without input files that are missing. With ``after_run`` it is refused (Conflict) when that is not the present
+        run any more, because somebody else was faster.
         """
 
     @operation("POST", "/workflows/{id}/initialize_jobs", "workflows")
