@@ -227,6 +227,34 @@ def test_the_report_can_correct_at_once(used):
     assert needs(used)["big"] == (1, "120m", "PT7M")
 
 
+SITE = """
+from torc_core.hookspecs import hookimpl
+
+@hookimpl
+def torc_correct_resources(adjustment):
+    {answer}
+"""
+
+
+def test_a_plugin_of_the_site_decides_what_jobs_get(used, monkeypatch, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sizes.py").write_text(SITE.format(answer="return adjustment.correction._replace(memory='16g')"))
+    monkeypatch.setenv("TORC_PLUGINS__DIRECTORY", str(folder))
+    used("workflows", "correct-resources", "1", "--no-downsize")
+    assert needs(used)["big_corrected"] == (2, "16g", "PT1H")
+    assert needs(used)["small"] == (3, "16g", "PT43M")
+
+
+def test_a_plugin_that_fails_to_decide_is_named_and_nothing_is_changed(used, monkeypatch, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sizes.py").write_text(SITE.format(answer="raise KeyError('no such size')"))
+    monkeypatch.setenv("TORC_PLUGINS__DIRECTORY", str(folder))
+    done = used("workflows", "correct-resources", "1", code=1)
+    assert 'plugin "sizes"' in done.err
+    assert "no such size" in done.err
+    assert needs(used) == BEFORE
+
+
 def test_nothing_to_correct_is_said(torc):
     torc.create(SPEC)
     assert torc.json("workflows", "correct-resources", "1") == {
