@@ -75,8 +75,9 @@ def test_memory_cpu_and_bytes_of_jobs_come_with_their_results(run):
     assert 60 * MIB <= hold.peak_memory_bytes < 100 * MIB
     assert 0 < hold.avg_memory_bytes <= hold.peak_memory_bytes
     assert hold.peak_cpu_percent < 100
-    assert 25 <= burn.peak_cpu_percent <= 110  # of a machine that others use too
-    assert burn.peak_cpu_percent >= burn.avg_cpu_percent
+    seconds = burn.avg_cpu_percent / 100 * burn.exec_time_minutes * 60  # the share depends on who else is at work
+    assert 0.55 <= seconds <= 3.0
+    assert burn.avg_cpu_percent <= burn.peak_cpu_percent <= 110
     assert 5 * MIB <= write.write_bytes < 6 * MIB
 
 
@@ -207,7 +208,7 @@ def test_a_job_above_its_memory_is_killed_with_everything_it_started(run, tmp_pa
     found = service.result("eat")
     assert (found.status, found.return_code) == ("failed", 137)
     assert "memory" in found.reason
-    assert found.peak_memory_bytes >= 300 * MIB
+    assert found.peak_memory_bytes > 200 * MIB  # it may be killed before it has all it wants
     assert not is_running(int((tmp_path / "away").read_text()))
 
 
