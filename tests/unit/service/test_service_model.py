@@ -125,6 +125,8 @@ class ServiceAndModel(RuleBasedStateMachine):
         self.service.initialize_jobs(self.workflow_id)
         self.model.initialize(only_uninitialized=False)
         self.is_alive = True
+        for _ in range(2):
+            self.a_runner_comes()
 
     # short ways
 
@@ -135,7 +137,7 @@ class ServiceAndModel(RuleBasedStateMachine):
         return self.ids.index(job_id)
 
     def _some(self, data: st.DataObject, numbers: list[int]) -> list[int]:
-        return data.draw(st.lists(st.sampled_from(numbers), unique=True, max_size=4)) if numbers else []
+        return data.draw(st.lists(st.sampled_from(numbers), unique=True, min_size=1, max_size=4)) if numbers else []
 
     def _create(self, needs: set[int], flag: bool) -> None:
         made = self.service.create(
@@ -194,7 +196,7 @@ class ServiceAndModel(RuleBasedStateMachine):
         self.runners.append(Runner(self.service.create(node).id, self.run_id))
 
     @precondition(lambda self: self._present())
-    @rule(data=st.data(), limit=st.integers(1, 4), also_start=st.booleans())
+    @rule(data=st.data(), limit=st.integers(1, 4), also_start=st.sampled_from([True, True, False]))
     def claim(self, data: st.DataObject, limit: int, also_start: bool) -> None:
         runner = data.draw(st.sampled_from(self._present()))
         given = self._tick(runner, limit=limit).jobs
@@ -425,12 +427,24 @@ class ServiceAndModel(RuleBasedStateMachine):
         if self._present():  # who asks for jobs learns of those whose moment has come
             self.model.wake(int(self.now * 1000))
 
-    @rule()
+    @rule(data=st.data(), what=st.sampled_from(["reset", "reset failed", "initialize", "begin", "cancel", "begin"]))
+    def start_over(self, data: st.DataObject, what: str) -> None:
+        """One rule for all that ends what goes on, so that most of a life is spent otherwise."""
+        if what == "reset":
+            self.reset_jobs(data)
+        elif what == "reset failed":
+            self.reset_failed()
+        elif what == "initialize":
+            self.initialize_jobs(data.draw(st.booleans()))
+        elif what == "begin":
+            self.begin_a_run(data.draw(st.booleans()))
+        else:
+            self.cancel()
+
     def cancel(self) -> None:
         self.service.cancel_workflow(self.workflow_id)
         self.model.cancel_all()
 
-    @rule(data=st.data())
     def reset_jobs(self, data: st.DataObject) -> None:
         chosen = self._some(data, [n for n in range(len(self.ids)) if self._status(n) not in HELD])
         if not chosen:
@@ -440,19 +454,16 @@ class ServiceAndModel(RuleBasedStateMachine):
         self.model.reset(chosen)
         self._renumber()
 
-    @rule()
     def reset_failed(self) -> None:
         self.service.reset_job_status(self.workflow_id, failed_only=True)
         self.model.reset_failed()
         self._renumber()
 
-    @rule(only=st.booleans())
     def initialize_jobs(self, only: bool) -> None:
         self.service.initialize_jobs(self.workflow_id, only)
         self.model.initialize(only)
         self._renumber()
 
-    @rule(again=st.booleans())
     def begin_a_run(self, again: bool) -> None:
         if self.model.having(*HELD):
             with pytest.raises(Invalid, match="running or about to"):
@@ -460,6 +471,7 @@ class ServiceAndModel(RuleBasedStateMachine):
             return
         begun = self.service.begin_run(self.workflow_id, FileTimes(), again)
         self.run_id += 1
+        self.a_runner_comes()
         assert begun.run_id == self.run_id
         self.model.is_canceled = False
         if again:
