@@ -144,6 +144,23 @@ def test_what_takes_too_long_or_too_much_is_killed_and_says_so(world):
     assert world.text("bye") == "bye\n"
 
 
+def test_a_job_that_is_given_no_time_to_end_is_killed_all_the_same(world):
+    """In the original no SIGKILL follows when the time before it is 0."""
+    id = world.make(
+        {
+            "deaf": {
+                "command": "trap '' TERM; while true; do sleep 0.1; done", "supports_termination": True,
+                "resource_requirements": "short",
+            }
+        },
+        execution_config={"sigterm_lead_seconds": 0},
+        resource_requirements=[{"name": "short", "num_cpus": 1, "memory": "100m", "runtime": "PT1S"}],
+    )  # fmt: skip
+    world.run(id)
+    assert world.statuses(id) == {"deaf": "terminated"}
+    assert world.ends(id)["deaf"] == (152, "terminated", reasons.RUN_TIME)
+
+
 def test_a_recovery_gives_more_memory_to_what_lacked_it_and_nothing_else_runs_again(world):
     id = world.make(
         {
