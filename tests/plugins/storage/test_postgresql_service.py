@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.plugins.storage.postgres_proxy import LOSE_ANSWER, SWALLOW, Proxy
+from tests.plugins.storage.postgres_proxy import LOSE_ANSWER, SWALLOW
 from tests.server.server_process import until
 from tests.unit.service.conftest import Desk
 from torc_core.errors import Unavailable
@@ -20,13 +20,6 @@ from torc_plugins.storage.postgresql_storage import PostgresqlStorage
 
 def serve(url):
     return LocalService(PostgresqlStorage(url.removeprefix("postgresql:")))
-
-
-@pytest.fixture
-def proxy(postgres_server):
-    proxy = Proxy(postgres_server.folder)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

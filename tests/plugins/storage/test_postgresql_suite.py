@@ -34,13 +34,6 @@ class TestPostgresqlStorage(StorageSuite):
 
 
 @pytest.fixture
-def storage(postgres_url):
-    storage = opened(postgres_url)
-    yield storage
-    storage.close()
-
-
-@pytest.fixture
 def workflow(storage):
     return add(storage, Workflow, "name", ("w",))[0]
 
