@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ ASSIGNED = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES
 
 _OFFERED = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
 _DRIVER = Path("/proc/driver/nvidia/gpus")
+_TOOL = "nvidia-smi"
 _NONE = frozenset({"", "-1", "NoDevFiles", "void", "none"})
 
 
@@ -27,14 +29,12 @@ def count_gpus() -> int:
     """Return how many NVIDIA GPUs the driver, or else nvidia-smi, knows."""
     with contextlib.suppress(OSError):
         return sum(1 for _ in _DRIVER.iterdir())
-    import shutil
-
-    if shutil.which("nvidia-smi") is None:
+    if not any(os.access(os.path.join(folder, _TOOL), os.X_OK) for folder in os.get_exec_path()):  # noqa: PTH118
         return 0
     import subprocess
 
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+        listed = subprocess.run([_TOOL, "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return 0
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING
+
+try:
+    from _blake2 import blake2b  # hashlib would load OpenSSL too, 2 ms of every start
+except ImportError:
+    from hashlib import blake2b
 
 if TYPE_CHECKING:
     from torc_core.service.state import WorkflowState

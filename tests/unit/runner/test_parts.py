@@ -9,7 +9,7 @@ from torc_core.errors import Invalid
 from torc_core.records.answers import FinishedJob, JobLaunch
 from torc_core.runner.capacity import Offer, Resources, Slots
 from torc_core.runner.environment import job_environment, run_environment
-from torc_core.runner.gpus import GpuPool, gpu_ids, offered_gpus
+from torc_core.runner.gpus import GpuPool, count_gpus, gpu_ids, offered_gpus
 from torc_core.runner.limits import Limits, RunnerTime
 from torc_core.runner.outcomes import outcome, without_outputs
 from torc_core.runner.output_files import OutputFiles
@@ -326,3 +326,16 @@ def test_only_the_first_twenty_names_are_kept():
     for i in range(30):
         tally.add(launch(id=i, name=str(i)), end(i, JobStatus.FAILED))
     assert tally.failed_names() == tuple(map(str, range(20)))
+
+
+@pytest.mark.parametrize(
+    ("says", "count"),
+    [("echo GPU 0: a; echo '  MIG 1'; echo GPU 1: b", 2), ("echo no devices >&2; exit 9", 0), (None, 0)],
+)
+def test_gpus_are_counted_by_the_tool_of_their_driver(says, count, tmp_path, monkeypatch):
+    monkeypatch.setattr("torc_core.runner.gpus._DRIVER", tmp_path / "no-driver")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if says else str(tmp_path))
+    if says:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{says}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    assert count_gpus() == count
