@@ -31,6 +31,7 @@ _RELEASES = {"0.22": "0.22.2", "1.0": "1.0.0"}
 _OLD = ("0.12", "0.22")
 _OLD_LIMIT = "10000"
 _CLAIMS = ("claim_next_jobs", "claim_jobs_based_on_resources")
+_LINKS = tuple(field.name for field in Job.FIELDS.values() if field.links)
 _CONTAINED = {("files", "path"): "path_contains", ("compute_nodes", "hostname"): "hostname_contains"}
 """Filters that newer clients mean as a part of the text."""
 Names = Callable[[list[int]], dict[int, str]]
@@ -157,6 +158,9 @@ def _items(items: list[Any], dialect: Dialect, names: Names) -> list[Any]:
     if not items:
         return items
     kind = type(items[0])
+    if kind is Job:
+        for job in items:
+            _sort_links(job)
     if kind is Result:
         known = names(sorted({result.job_id for result in items}))
         return [{**result.wire(), "job_name": known.get(result.job_id)} for result in items]
@@ -165,11 +169,21 @@ def _items(items: list[Any], dialect: Dialect, names: Names) -> list[Any]:
     return items
 
 
+def _sort_links(job: Job) -> Job:
+    """Have what a job is linked with in the order of ids; we keep the order in which it was given."""
+    values = vars(job)
+    for name in _LINKS:
+        ids = values.get(name)
+        if ids:
+            values[name] = sorted(ids)
+    return job
+
+
 def _shown(answer: Any, dialect: Dialect, names: Names) -> Any:
     """Return one answer with what other releases have besides."""
     kind: Any = type(answer)
     if kind is Job:
-        return answer
+        return _sort_links(answer)
     if kind is Workflow:
         made = {**answer.wire(), "status_id": answer.id, **_NO_SCRIPT_FOUND}
         return made | json_texts.given_out(answer, dialect)
@@ -178,6 +192,8 @@ def _shown(answer: Any, dialect: Dialect, names: Names) -> Any:
     if isinstance(answer, Record) and json_texts.fields_of(kind):
         return answer.wire() | json_texts.given_out(answer, dialect)
     if isinstance(answer, Value) and not isinstance(answer, Record):
+        if kind is ClaimedAction:
+            return _claimed(answer, dialect)
         more = _MORE.get(kind)
         return _usual(kind) | answer.wire() | (more(answer, dialect) if more is not None else {})
     return answer
@@ -192,9 +208,10 @@ def _usual(kind: type[Value]) -> dict[str, Any]:
 _NO_SCRIPT_FOUND = {"has_detected_need_to_run_completion_script": False}
 
 
-def _claimed(answer: ClaimedAction, dialect: Dialect) -> dict[str, Any]:
-    """The command lines take the two words for one and fail on both; Python clients know one of them only."""
-    return {} if dialect.is_command_line else {"success": answer.claimed}
+def _claimed(answer: Any, dialect: Dialect) -> dict[str, Any]:
+    """Return one of two words: the command lines take them for one and fail on both, Python clients know the other."""
+    word = "claimed" if dialect.is_command_line else "success"
+    return {"action_id": answer.action_id, word: answer.claimed}
 
 
 def _version(answer: a.Version, dialect: Dialect) -> dict[str, Any]:
@@ -207,7 +224,6 @@ _MORE: dict[type, Callable[[Any, Dialect], dict[str, Any]]] = {
     a.Completeness: lambda answer, _: {"needs_to_run_completion_script": False},
     a.Deleted: lambda answer, _: {"deleted_count": answer.count, "message": f"deleted {answer.count} records"},
     a.Version: _version,
-    ClaimedAction: _claimed,
 }
 """Members that some releases expect, by the kind of answer."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from torc_core.errors import Invalid
 from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.record import Record
 from torc_core.records.resources import FailureHandler, Workflow
@@ -43,7 +44,8 @@ def fields_of(kind: type[Record] | None) -> tuple[str, ...]:
 def taken_in(kind: type[Record], body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str | None]]:
     """Return a body with JSON in place of text, and the texts by field (None: it was no text).
 
-    Text that holds something else stays as it is, and is looked at by nobody.
+    Text that holds something else stays as it is, and is looked at by nobody. Raises Invalid for what is no text and
+    not what the text would hold.
     """
     texts: dict[str, str | None] = {}
     made = body
@@ -51,12 +53,14 @@ def taken_in(kind: type[Record], body: dict[str, Any]) -> tuple[dict[str, Any], 
         given = body.get(name)
         if given is None:
             continue
+        wanted, words = (dict, "an object") if kind in OBJECTS else (list, "a list")
         texts[name] = given if isinstance(given, str) else None
         if isinstance(given, str):
-            wanted = dict if kind in OBJECTS else list
             said = _read(given)
             if isinstance(said, wanted):
                 made = {**made, name: said}
+        elif not isinstance(given, wanted):
+            raise Invalid(f"{name}: expected {words}, or text that holds its JSON", field=name)
     return made, texts
 
 
@@ -82,7 +86,8 @@ def given_out(record: Record, dialect: Dialect) -> dict[str, Any]:
         if dialect.form is Form.TEXT or kind in TEXTS:
             made[name] = text or (value if isinstance(value, str) else _written(value))
         elif dialect.form is Form.OBJECT:
-            made[name] = _known(value, _CLOSED.get(name)) if isinstance(value, dict) else None
+            is_required = not kind.FIELDS[name].optional
+            made[name] = _known(value, _CLOSED.get(name)) if isinstance(value, dict) else {} if is_required else None
         elif text is not None:
             made[name] = text
     return made

@@ -132,14 +132,16 @@ def _body_reader(op: Operation) -> Callable[[Any, dict[str, Any]], Any]:
     is_value = isinstance(kind, type) and issubclass(kind, Value)
     in_path = [p.name for p in op.parameters if p.place == "path" and p.name != "id"]
     in_both = [name for name in in_path if is_value and name in kind.FIELDS]
+    path_wins = op.verb == "create"  # elsewhere the service judges a body that disagrees with its path
     if op.method == "PUT" and op.record is not None:
         return lambda data, arguments: op.record.read_changes(data)  # type: ignore[union-attr]
     read, label = (kind.read_at, kind.WIRE_NAME) if is_value else (reader(kind), name)
 
     def read_body(data: Any, arguments: dict[str, Any]) -> Any:
         problems: list[Problem] = []
-        if in_both and type(data) is dict:  # the path wins over the body
-            data |= {n: arguments[n] for n in in_both}
+        if in_both and type(data) is dict:
+            said = {n: arguments[n] for n in in_both}
+            data = data | said if path_wins else said | data
         value = read(data, None, problems)
         raise_problems(label, problems)
         return value

@@ -19,7 +19,7 @@ _spans = itertools.count(1)
 
 def span_id(given: str | None) -> str:
     """Return the id under which a request is found in logs: its own, or a new one in the form of a UUID."""
-    if given and len(given) <= _MAX_SPAN and given.isascii() and given.isprintable():
+    if given and len(given) <= _MAX_SPAN and given.isascii() and given.isprintable() and " " not in given:
         return given
     number = f"{next(_spans):012x}"
     return f"{_prefix[:8]}-{_prefix[8:12]}-{_prefix[12:16]}-{_prefix[16:20]}-{number[-12:]}"

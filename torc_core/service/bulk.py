@@ -44,8 +44,6 @@ def create_many(turn: Turn, kind: type[P], given: Sequence[P], field: str) -> li
     if len(workflow_ids) > 1:
         raise Invalid(f"all {field.replace('_', ' ')} must belong to one workflow", field=field)
     if not given:
-        if turn.caller.is_strict_about_bulk:
-            raise Invalid(f"there are no {field.replace('_', ' ')} to create", field=field)
         return []
     [workflow_id] = workflow_ids
     turn.get(Workflow, workflow_id)

@@ -17,7 +17,7 @@ from torc_core.service.registry import handles
 from torc_core.service.retrying import wake_due
 from torc_core.service.state import Needs, WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
-from torc_core.status import PENDING
+from torc_core.status import IS_COMPLETE, PENDING
 from torc_core.units import UnitError, parse_duration
 
 _LAUNCHED = (
@@ -26,6 +26,7 @@ _LAUNCHED = (
     "input_user_data_ids", "output_user_data_ids", "failure_handler_id",
 )  # fmt: skip
 _LINKS = slice(9, 14)  # output files, dependencies, input files, input data, output data
+_READ = 3
 HASHED = ("command", "invocation_script", "env", *_LAUNCHED[_LINKS])
 """Columns of a job that its digest is made from."""
 
@@ -57,7 +58,7 @@ def room_of(node: NodeResources, strict_scheduler_match: bool = False) -> Room:
         try:
             time_s = parse_duration(node.time_limit)
         except UnitError as exc:
-            raise Invalid(f"time_limit: {exc}", field="time_limit") from exc
+            raise Invalid(f"time_limit: {exc}", field="time_limit", value=node.time_limit) from exc
     return Room(
         node.num_cpus,
         int(node.memory_gb * 2**30),
@@ -157,6 +158,24 @@ def _as_jobs(turn: Turn, state: WorkflowState, job_ids: Sequence[int]) -> list[J
     launches(turn, state, job_ids, None)
     found = {job.id: job for job in turn.records(Job, with_ids(job_ids))}
     return [found[id] for id in job_ids]
+
+
+def note_data(turn: Turn, state: WorkflowState) -> None:
+    """Note what user data the jobs that have not ended would be given now: it may change before they are claimed.
+
+    The rest of what a job is given stays as it is from now on.
+    """
+    data: dict[int, str | None] = dict(turn.rows(UserData, ("id", "data"), of_workflow(state.id)))
+    if not data:
+        return
+    graph = state.graph
+    made = [
+        (input_hash(state, command, script, env, links, data), id)
+        for id, command, script, env, *links in turn.rows(Job, ("id", *HASHED), of_workflow(state.id))
+        if links[_READ] and not IS_COMPLETE[graph.status[graph.node(id)]]
+    ]
+    if made:
+        turn.set_each(Job, ("input_hash",), made)
 
 
 def changed_inputs(turn: Turn, state: WorkflowState) -> list[tuple[int, str, list[str]]]:

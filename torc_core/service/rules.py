@@ -26,7 +26,7 @@ from torc_core.records.resources import (
 )
 from torc_core.service import action_rules, actions, group_links, orphans, telling
 from torc_core.service.clock import utc_text
-from torc_core.service.references import check_references
+from torc_core.service.references import check_node, check_references
 from torc_core.service.state import Needs
 from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import IS_ACTIVE, IS_COMPLETE, JobStatus
@@ -124,6 +124,8 @@ def _new_needs(turn: Turn, needs: ResourceRequirements) -> None:
 
 def _new_result(turn: Turn, result: Result) -> None:
     """A new result is its job's latest."""
+    if not turn.caller.is_ours:  # which brings results along whose runners are not known here
+        check_node(turn, turn.state(result.workflow_id), result.compute_node_id)
     turn.set(Result, {"is_latest": False}, [Condition("job_id", "equal", result.job_id)])
     result.is_latest = True
 

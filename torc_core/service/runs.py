@@ -23,7 +23,7 @@ from torc_core.records.answers import (
 from torc_core.records.resources import File, Job, Result, UserData, Workflow
 from torc_core.service import actions, queries, telling
 from torc_core.service.api import Service
-from torc_core.service.claims import changed_inputs
+from torc_core.service.claims import changed_inputs, note_data
 from torc_core.service.references import file_times
 from torc_core.service.registry import handles
 from torc_core.service.reruns import Files, Reruns
@@ -34,6 +34,7 @@ from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.status import (
     CANCELED,
     FAILED,
+    IS_ACTIVE,
     IS_COMPLETE,
     PENDING,
     PENDING_FAILED,
@@ -74,6 +75,7 @@ def initialize_jobs(
     actions.rearm(turn, state, full=not only_uninitialized)
     if state.run_id > 1:
         _keep_latest_of_complete(turn, state)
+    note_data(turn, state)
     telling.workflow_initialized(turn, state, only_uninitialized)
     telling.jobs_canceled(turn, state, changes.canceled)
     telling.jobs_ready(turn, state, changes.ready)
@@ -230,11 +232,15 @@ def _chosen(turn: Turn, state: WorkflowState, choice: JobReset) -> list[int]:
 
 @handles(Service.process_changed_job_inputs)
 def process_changed_job_inputs(turn: Turn, id: int, dry_run: bool = False) -> ChangedInputs:
-    """Find jobs whose inputs are others than those they ran with."""
+    """Find jobs whose inputs are others than those they ran with.
+
+    Clients of the published API also mean those that did not run yet and would be given other data than at the start.
+    """
     state = turn.state(id)
     graph = state.graph
     found = [(graph.node(job), name) for job, name, _ in changed_inputs(turn, state)]
-    changed = [(node, name) for node, name in found if IS_COMPLETE[graph.status[node]]]
+    skipped = IS_ACTIVE if not turn.caller.is_ours else [not complete for complete in IS_COMPLETE]
+    changed = [(node, name) for node, name in found if not skipped[graph.status[node]]]
     if changed and not dry_run:
         change_all(turn, state, lambda: transitions.reset(graph, [node for node, _ in changed], only_these=True))
     return ChangedInputs(reinitialized_jobs=[name for _, name in changed])
