@@ -5,6 +5,8 @@ import os
 import pytest
 
 from tests.cli.programs import DIAMOND
+from torc_core.service.local import LocalService
+from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 CHAIN = """
 name: chain
@@ -77,7 +79,12 @@ def test_a_preview_of_reinit_says_which_jobs_run_again_and_why(chain):
     assert reasons(chain) == {
         "one": ("input changed", "in.txt"), "two": ("follows a job that runs again", "one"),
     }  # fmt: skip
-    assert "  one: input changed (in.txt)" in chain("workflows", "reinit", "--dry-run").lines
+    lines = chain("workflows", "reinit", "--dry-run").lines
+    assert "  two: depends on one, which runs again" in lines
+    assert any(
+        line.startswith("  one: input in.txt changed (mtime ") and line.endswith("-> 2001-09-09T01:46:40.000Z)")
+        for line in lines
+    )
     assert by_status(chain) == {"completed": 3}
     assert chain.json("workflows", "reinitialize")["run_id"] == 2
     assert by_status(chain) == {"completed": 1, "ready": 1, "blocked": 1}
@@ -89,7 +96,7 @@ def test_a_missing_output_and_a_changed_command_run_again(chain):
     chain("workflows", "reinit")
     chain("run", 1)
     chain("jobs", "update", ids(chain)["other"], "-c", "echo different")
-    assert reasons(chain) == {"other": ("definition or data changed", "")}
+    assert reasons(chain) == {"other": ("definition changed", "command")}
 
 
 def test_what_did_not_succeed_runs_again(torc):
@@ -160,4 +167,77 @@ def test_jobs_have_to_be_chosen_in_one_way_and_to_exist(chain):
         "jobs", "reset-status", "--status", "bogus", "--workflow-id", 1, code=2
     ).err  # fmt: skip
     assert "no job" in chain("jobs", "reset-status", "--return-code", 77, "--workflow-id", 1, code=1).err
+    none = chain("jobs", "reset-status", "--return-code", 77, "--workflow-id", 1, "-f", "json", code=1)
+    assert none.error == {
+        "status": "error", "workflow_id": 1, "reset_count": 0, "reset_job_ids": [], "message": "no job matches",
+        "error": "no job matches",
+    }  # fmt: skip
     chain("jobs", "reset-status", 99, code=1)
+
+
+def test_a_reset_shows_the_jobs_and_warns_of_those_that_went_well(chain):
+    known = ids(chain)
+    done = chain("jobs", "reset-status", known["one"], "--no-prompts")
+    assert f"  {known['one']} one (completed, chosen)" in done.err.splitlines()
+    assert f"  {known['two']} two (completed, downstream)" in done.err.splitlines()
+    assert "2 of these jobs have completed and will run again" in done.err
+
+
+def test_a_reset_of_a_job_that_runs_needs_force(torc):
+    id = torc.create("name: w\njobs:\n  - {name: j, command: 'true'}\n")
+    torc("workflows", "init", id)
+    service = LocalService(SqliteStorage(str(torc.path / "torc_output" / "torc.db")))
+    service.claim_next_jobs(id)
+    service.close()
+    assert "'j' is running or about to" in torc("jobs", "reset-status", 1, "--no-prompts", code=1).err
+    torc("jobs", "reset-status", 1, "--no-prompts", "--force")
+    assert by_status(torc) == {"uninitialized": 1}
+
+
+# again
+
+
+def test_run_of_a_finished_workflow_says_that_nothing_has_changed_and_does_nothing(chain):
+    done = chain("run", 1)
+    assert done.lines == [
+        "Nothing to run in workflow 1. The workflow is complete; all went well.",
+        "Nothing has changed since run 1. Run all of it again with: torc run 1 --rerun-all",
+    ]
+    assert chain.json("run", 1)["changed_jobs"] == []
+    assert chain.json("status")["run_id"] == 1
+    assert len(chain.items("results", "list", "--all-runs")) == 3
+
+
+def test_run_of_a_finished_workflow_says_what_is_out_of_date(chain):
+    chain("jobs", "update", ids(chain)["one"], "-c", "cat in.txt in.txt > mid.txt")
+    done = chain("run", 1)
+    assert done.lines[1:] == [
+        "Out of date: 2 jobs. Run again what has changed with: torc run 1 --rerun", "  one: command changed",
+        "  two: depends on one, which runs again",
+    ]  # fmt: skip
+    assert sorted(chain.json("run", 1)["changed_jobs"]) == ["one", "two"]
+    assert chain.json("status")["run_id"] == 1
+
+
+def test_rerun_runs_what_has_changed_and_nothing_when_nothing_has(chain):
+    assert "Nothing has changed since run 1" in chain("run", 1, "--rerun").out
+    (chain.path / "out.txt").unlink()
+    done = chain("run", 1, "--rerun")
+    assert done.lines[0].startswith("1 completed")
+    assert "two: output out.txt is missing" in done.err
+    assert {(r["job_id"], r["run_id"]) for r in chain.items("results", "list", "--all-runs")} == {
+        *((id, 1) for id in ids(chain).values()), (ids(chain)["two"], 2),
+    }  # fmt: skip
+
+
+def test_rerun_all_runs_everything_again(chain):
+    assert chain("run", 1, "--rerun-all").lines[0].startswith("3 completed")
+    assert chain.json("status")["run_id"] == 2
+
+
+def test_rerun_takes_up_what_failed_or_was_canceled(torc):
+    torc("run", torc.write("s.yaml", DIAMOND))
+    (torc.path / "top.txt").write_text("other")
+    torc("jobs", "update", ids(torc)["right"], "-c", "true")
+    assert torc.json("run", 1, "--rerun")["failed"] == 0
+    assert by_status(torc) == {"completed": 4}

@@ -44,6 +44,7 @@ JOBS = Shown(
 )  # fmt: skip
 jobs = group_of(JOBS, "jobs", "Jobs: list, inspect, change, reset.")
 jobs.lazy["reset-status"] = "resetting:reset_jobs"
+jobs.lazy["spawn"] = "spawning:spawn"
 jobs.lazy["resolve"] = "resolving:resolve"
 
 

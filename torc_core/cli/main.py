@@ -27,6 +27,7 @@ COMMANDS = {
         "diagnose": ("diagnosing:diagnose", "Say why jobs do not start, and what to do."),
         "sync-status": ("syncing:sync_status", "Free what runners hold that are gone."),
         "workflows": ("workflows:workflows", "List, change and restart workflows."),
+        "tasks": ("tasks:tasks", "Long operations that go on in the service."),
     },
     "Specs (offline)": {
         "spec": ("spec_commands:spec", "Check, expand, convert and tidy spec files."),

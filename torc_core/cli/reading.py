@@ -46,8 +46,11 @@ class Source(NamedTuple):
     folder: Path
 
 
-def read_source(app: App, name: str, format_name: str | None = None) -> Source:
-    """Read a spec's text and settle its format: as asked for, by file ending, or by content."""
+def read_source(app: App, name: str, format_name: str | None = None, kinds: tuple[type, ...] = (dict,)) -> Source:
+    """Read a spec's text and settle its format: as asked for, by file ending, or by content.
+
+    By content it is the first format that reads the text as one of ``kinds``.
+    """
     text, shown = read_text(name)
     folder = Path() if name == STDIN else Path(name).parent
     if format_name is not None:
@@ -57,7 +60,7 @@ def read_source(app: App, name: str, format_name: str | None = None) -> Source:
             return Source(text, app.host.format_for(name), shown, folder)
         except NotFound:
             pass  # another ending, or none: the content tells
-    return Source(text, _recognized(app, text, shown), shown, folder)
+    return Source(text, _recognized(app, text, shown, kinds), shown, folder)
 
 
 def read_text(name: str) -> tuple[str, str]:
@@ -147,14 +150,14 @@ def _decoded(data: bytes, name: str) -> str:
         raise NotUtf8(name, f"not UTF-8 text (byte 0x{data[exc.start]:02x})", line, column) from None
 
 
-def _recognized(app: App, text: str, name: str) -> SpecFormat:
-    """Return the first format that reads the text as a mapping."""
+def _recognized(app: App, text: str, name: str, kinds: tuple[type, ...]) -> SpecFormat:
+    """Return the first format that reads the text as one of the kinds."""
     if not text.strip():
         raise UsageError(f"{name} is empty", hint='A spec has at least "name" and "jobs".')
     problems = []
     for candidate in app.host.formats():
         try:
-            if isinstance(candidate.loads(text).data, dict):
+            if isinstance(candidate.loads(text).data, kinds):
                 return candidate
         except FormatError as exc:
             problems.append(exc.problem._replace(file=name, message=f"as {candidate.name}: {exc.problem.message}"))

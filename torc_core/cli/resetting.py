@@ -12,13 +12,15 @@ from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import confirmed, no_prompts_option, pick, workflow_argument
 from torc_core.cli.showing import table
-from torc_core.errors import Conflict, TorcError, UsageError
+from torc_core.errors import Conflict, Invalid, TorcError, UsageError
 from torc_core.records.answers import JobReset, StatusSummary
 from torc_core.records.resources import Job
 from torc_core.runner.beginning import begin_run
 from torc_core.service.api import Service
 from torc_core.status import JobStatus
 from torc_core.units import counted
+
+_SHOWN = 10
 
 
 def next_step(workflow_id: int) -> str:
@@ -31,7 +33,7 @@ def next_step(workflow_id: int) -> str:
 @click.option("--status", "statuses", help="All jobs with one of these statuses, separated by commas.")
 @click.option("--return-code", type=int, help="All jobs whose latest result has this code.")
 @click.option("--workflow-id", type=int, help="With --status or --return-code.")
-@click.option("--force", is_flag=True, help="Although runners are active.")
+@click.option("--force", is_flag=True, help="Although runners are active or a chosen job runs.")
 @click.option("--dry-run", is_flag=True, help="Only show the jobs.")
 @click.option("--reinit", is_flag=True, help="Begin the next run at once.")
 @no_prompts_option
@@ -44,14 +46,20 @@ def reset_jobs(
     choice = _choice(job_ids, statuses, return_code)
     service = app.service()
     chosen = pick(app, service.get(Job, job_ids[0]).workflow_id if job_ids else workflow_id, silently=False)
-    found = service.reset_jobs(chosen, choice.changed(dry_run=True))
-    if not force and not dry_run:
-        _refuse_active(service.get_workflow_status(chosen))
+    try:
+        found = service.reset_jobs(chosen, choice.changed(dry_run=True))
+    except Invalid as exc:
+        if exc.details.get("reset_count") != 0:
+            raise
+        return _tell_nothing(app, chosen, str(exc))
     records = {job.id: job for job in service.each(Job, chosen, include_relationships=False)}
     listed, below = ([_listed(records[id]) for id in ids] for ids in (found.chosen, found.downstream))
     if dry_run:
         _show_preview(app, chosen, listed, below, reinit)
         return 0
+    if not force:
+        _refuse_active(service.get_workflow_status(chosen), listed)
+    _say_what(app, listed, below)
     question = f"Reset {counted(len(listed), 'job')} and {len(below)} downstream in workflow {chosen}?"
     if not confirmed(app, question, no_prompts):
         return 0
@@ -89,7 +97,39 @@ def _choice(job_ids: tuple[int, ...], statuses: str | None, return_code: int | N
     return JobReset(statuses=[known[word] for word in words])
 
 
-def _refuse_active(summary: StatusSummary) -> None:
+def _tell_nothing(app: App, workflow_id: int, message: str) -> int:
+    if app.wants_json:
+        body = {"status": "error", "workflow_id": workflow_id, "reset_count": 0, "reset_job_ids": []}
+        echo_json({**body, "message": message, "error": message}, err=True)
+    else:
+        echo(f"Error: {message}\n  List them with: torc jobs list {workflow_id}", err=True)
+    return 1
+
+
+def _say_what(app: App, listed: list[dict[str, Any]], below: list[dict[str, Any]]) -> None:
+    """Show which jobs a reset is about, and that work will be done again which went well."""
+    for jobs, why in ((listed, "chosen"), (below, "downstream")):
+        for job in jobs[:_SHOWN]:
+            app.say("info", f"  {job['job_id']} {job['name']} ({job['status']}, {why})")
+        if len(jobs) > _SHOWN:
+            app.say("info", f"  ... and {len(jobs) - _SHOWN} more {why}")
+    done = sum(job["status"] == JobStatus.COMPLETED.value for job in (*listed, *below))
+    if done:
+        app.say("warn", f"{done:,} of these jobs {'has' if done == 1 else 'have'} completed and will run again")
+
+
+def _refuse_active(summary: StatusSummary, listed: list[dict[str, Any]]) -> None:
+    allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes
+    if allocations:
+        raise Conflict(
+            f"workflow {summary.workflow_id} has {counted(allocations, 'allocation')} pending or active",
+            hint="Wait for them or cancel the workflow; --force resets anyway.",
+        )
+    running = [job["name"] for job in listed if job["status"] in ("running", "pending")]
+    if running:
+        raise Conflict(
+            f"job {running[0]!r} is running or about to", hint="Wait for it or cancel the workflow; --force resets it."
+        )
     if summary.active_compute_nodes:
         raise Conflict(
             f"workflow {summary.workflow_id} has {summary.active_compute_nodes} active runners",

@@ -15,8 +15,7 @@ from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import bare_fields, cut, echo_record, echo_records, short_json, without_fraction
 from torc_core.errors import TorcError, UsageError
 from torc_core.records.answers import Archiving
-from torc_core.records.record import Page
-from torc_core.records.resources import Workflow, WorkflowAction
+from torc_core.records.resources import Workflow
 
 WORKFLOWS = Shown(
     Workflow,
@@ -36,6 +35,9 @@ workflows = TorcGroup(
         "create": "creating:create", "run": "running:run", "status": "status:workflow_status",
         "init": "beginning:initialize", "initialize": "beginning:initialize", "reinit": "beginning:reinitialize",
         "reinitialize": "beginning:reinitialize", "reset-status": "resetting:reset_workflow",
+        "actions": "actions:list_actions", "list-actions": "actions:list_actions",
+        "action-runs": "actions:list_runs", "update-action": "actions:update_action",
+        "delete-action": "actions:delete_action",
         "cancel": "lifecycle:cancel", "delete": "lifecycle:delete",
         "diagnose": "diagnosing:diagnose", "sync-status": "syncing:sync_status",
         "execution-plan": "planning_commands:execution_plan", "export": "exporting:export",
@@ -156,38 +158,3 @@ def archive(app: App, is_archived: bool, workflow_ids: tuple[int, ...]) -> int:
     elif updated:
         echo(f"{'Archived' if is_archived else 'Unarchived'} {', '.join(map(str, updated))}")
     return 1 if errors else 0
-
-
-_LEGEND = "Progress: how often the trigger has fired, of how often it must. A pending action waits for a runner."
-
-
-def _action_status(action: WorkflowAction) -> str:
-    if action.executed:
-        return "Executed"
-    return "Pending (ready to claim)" if action.trigger_count >= action.required_triggers else "Waiting"
-
-
-def _some_ids(ids: list[int] | None) -> str:
-    if ids is None:
-        return "(all jobs)"
-    shown = ids if len(ids) <= 5 else ids[:3]
-    rest = "" if len(shown) == len(ids) else f" ... (+{len(ids) - len(shown)} more)"
-    return ", ".join(map(str, shown)) + rest
-
-
-_ACTION_COLUMNS: dict[str, Any] = {
-    "ID": "id", "Trigger": "trigger_type", "Action": "action_type",
-    "Progress": lambda a: f"{a.trigger_count}/{a.required_triggers}", "Status": _action_status,
-    "Executed At": "executed_at", "Job IDs": lambda a: _some_ids(a.job_ids),
-}  # fmt: skip
-
-
-@workflows.command("list-actions", lists=True)
-@workflow_argument
-@pass_app
-def list_actions(app: App, workflow_id: int | None) -> None:
-    """List what happens when something happens."""
-    page: Page[WorkflowAction] = app.service().find(WorkflowAction, pick(app, workflow_id))
-    echo_records(app, page, _ACTION_COLUMNS, "actions")
-    if page.items and app.format == "table":
-        echo(f"\n{_LEGEND}")

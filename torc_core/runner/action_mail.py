@@ -18,6 +18,7 @@ class ActionMail:
         self.unable: tuple[str, ...] = ()  # kinds that are due, and of which nobody knows whether they can be done here
         self.given: deque[ActionLaunch] = deque()
         self.reports: dict[int, ActionReport] = {}  # the latest of each execution
+        self.is_closed = False  # no more are wanted, but for those that are due when this runner leaves
         self.is_leaving = False
         self.is_held = False  # jobs have to wait for commands that run here or elsewhere
         self.is_urgent = False  # a turn is wanted at once
@@ -32,10 +33,14 @@ class ActionMail:
         """Say that the runner is about to leave."""
         self.is_leaving = self.is_urgent = True
 
+    @property
+    def _asks(self) -> bool:
+        return bool(self.can_run) and (self.is_leaving or not self.is_closed)
+
     def fill(self, values: dict[str, Any]) -> dict[int, ActionReport]:
         """Put all of it into what a turn says; returns the reports in it."""
         sent = dict(self.reports)
-        if self.can_run:
+        if self._asks:
             values["can_run"] = self.can_run
         if sent:
             values["actions"] = list(sent.values())
@@ -49,5 +54,6 @@ class ActionMail:
         self.is_urgent = bool(self.reports)
         self.given.extend(answer.actions or ())
         self.is_held = answer.is_held
-        self.unable = tuple(answer.undone_kinds or ())
-        self.has_more_for_the_end = answer.has_last_actions
+        if self._asks:
+            self.unable = tuple(answer.undone_kinds or ())
+            self.has_more_for_the_end = answer.has_last_actions

@@ -11,7 +11,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from torc_core import reasons
 from torc_core.contracts.executor import SubmitError
 from torc_core.records.actions import ActionRunStatus
 from torc_core.records.answers.actions import ActionReport
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from torc_core.records.answers.actions import ActionLaunch
     from torc_core.runner.companions import Scene
 
+_STOPPED = "the runner was stopped"
 _TAIL_BYTES = 4096  # of what a command wrote that are kept with the record
 
 
@@ -79,8 +79,7 @@ class Actions(Companion):
         while not self._said.empty():
             report = self._said.get()
             if report.status is not ActionRunStatus.RUNNING:
-                self._allocating.pop(report.action_run_id or 0, None)
-                self._tell_end(report)
+                self._tell_end(report, self._allocating.pop(report.action_run_id or 0, None))
             mail.add(report)
 
     def lets_go(self) -> bool:
@@ -160,7 +159,7 @@ class Actions(Companion):
         )  # fmt: skip
 
     def _give_back(self, action: ActionLaunch, done: int) -> None:
-        self._report(action, ActionRunStatus.LOST, done=done, reason=reasons.runner_stopped(None))
+        self._report(action, ActionRunStatus.LOST, done=done, reason=_STOPPED)
 
     def _report(self, action: ActionLaunch, status: ActionRunStatus, **more: Any) -> None:
         report = ActionReport(action_run_id=action.action_run_id, status=status, **more)
@@ -184,6 +183,7 @@ class Actions(Companion):
     def stop(self, level: int) -> None:
         """Let commands end (1), end them with time to clean up (2), or kill them (3)."""
         self._level = level
+        self._scene.turns.actions.is_closed = True
         if level >= END:
             handles = [run.handle for run in self._running.values() if run.handle is not None]
             self._scene.side.cancel(handles, self._scene.limits.sigterm_lead_seconds if level == END else 0.0)

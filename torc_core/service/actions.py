@@ -76,10 +76,11 @@ def take_part(turn: Turn, state: WorkflowState, tick: Tick) -> Part:
 
 _FIRST = (Trigger.ON_WORKFLOW_START, Trigger.ON_WORKER_START)
 _BEFORE = {
-    str(Trigger.ON_WORKER_START): (Trigger.ON_WORKFLOW_START,),
-    str(Trigger.ON_WORKFLOW_COMPLETE): JOB_TRIGGERS,
+    str(Trigger.ON_WORKFLOW_START): (),
+    str(Trigger.ON_WORKFLOW_COMPLETE): (Trigger.ON_WORKFLOW_START, *JOB_TRIGGERS),
 }
 """What is waited for before something else is given, as long as somebody is at work with it."""
+_AFTER_START = (Trigger.ON_WORKFLOW_START,)
 
 
 def _order(armed: Armed) -> tuple[int, int]:
@@ -90,7 +91,7 @@ def _order(armed: Armed) -> tuple[int, int]:
 
 
 def _must_wait(index: ActionIndex, armed: Armed) -> bool:
-    before = _BEFORE.get(armed.trigger, ())
+    before = _BEFORE.get(armed.trigger, _AFTER_START)
     return any(run.armed.trigger in before for run in index.running.values())
 
 

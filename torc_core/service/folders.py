@@ -66,7 +66,7 @@ def socket_path(database: Path, owner_id: str) -> Path:
 
     A private folder is needed where the path is too long, and on network file systems, many of which know no sockets.
     """
-    beside = database.with_name(f"{database.name}.sock")
+    beside = database.absolute().with_name(f"{database.name}.sock")  # for neighbours in any folder
     if len(os.fsencode(beside)) <= MAX_SOCKET_PATH and not is_network_folder(database.parent):
         return beside
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"):  # noqa: S108  (the folder made in it is private)

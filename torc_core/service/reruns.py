@@ -27,8 +27,8 @@ from torc_core.status import (
 )
 
 MTIME_TOLERANCE_SECONDS = 0.01
-STATUS, INPUT, OUTPUT, DEFINITION, FOLLOWS = (
-    "did not succeed", "input changed", "output is missing", "definition or data changed",
+STATUS, INPUT, OUTPUT, DEFINITION, DATA, FOLLOWS = (
+    "did not succeed", "input changed", "output is missing", "definition changed", "user data changed",
     "follows a job that runs again",
 )  # fmt: skip
 """Reasons, in the order in which the first counts."""
@@ -161,9 +161,9 @@ class _Words:
     def _definition(self, key: str) -> tuple[str, str, str]:
         if key[:1] == "t" and key[1:].isdecimal():
             name = self._data.get(int(key[1:]), key[1:])
-            return DEFINITION, name, f"user data {name} changed"
+            return DATA, name, f"user data {name} changed"
         word = WORDS.get(key, "")
-        return DEFINITION, word, f"{word} changed" if word else DEFINITION
+        return DEFINITION, word, f"{word} changed" if word else "definition or data changed"
 
 
 def _ends(turn: Turn, job_ids: Iterable[int]) -> dict[int, str]:

@@ -207,7 +207,7 @@ def reset_jobs(turn: Turn, id: int, choice: JobReset) -> JobsReset:
     graph = state.graph
     chosen = _chosen(turn, state, choice)
     if not chosen:
-        raise Invalid("no job matches", hint="List them with: torc jobs list")
+        raise Invalid("no job matches", hint="List them with: torc jobs list", reset_count=0)
     below = [n for n in transitions.downstream(graph, chosen) if n not in set(chosen)]
     if not choice.dry_run:
         change_all(turn, state, lambda: transitions.reset(graph, chosen))

@@ -11,6 +11,7 @@ from torc_core.spec.model import ActionSpec, WorkflowSpec
 from torc_core.spec.references import Names
 
 _JOB_TRIGGERS = (Trigger.ON_JOBS_READY, Trigger.ON_JOBS_COMPLETE)
+_OWN_TYPES = ("slurm", "local")
 _NODE_FIELDS = ("scheduler", "scheduler_type", "num_allocations", "start_one_worker_per_node", "max_parallel_jobs")
 
 
@@ -84,10 +85,12 @@ def _plan_commands(action: ActionSpec, path: Path, label: str, made: dict[str, A
 def _plan_nodes(
     action: ActionSpec, path: Path, label: str, schedulers: Names, made: dict[str, Any], findings: Findings
 ) -> None:
-    for field in ("scheduler", "scheduler_type"):
-        if getattr(action, field) is None:
-            hint = "Write scheduler_type: slurm." if field == "scheduler_type" else "Name one of slurm_schedulers."
-            findings.error("action-fields", f"{label} needs {field}", (*path, field), hint=hint)
+    if action.scheduler_type is None:
+        hint = "Write scheduler_type: slurm, or local for workers on the runner's machine."
+        findings.error("action-fields", f"{label} needs scheduler_type", (*path, "scheduler_type"), hint=hint)
+    if action.scheduler is None and action.scheduler_type in ("slurm", None):
+        hint = "Name one of slurm_schedulers."
+        findings.error("action-fields", f"{label} needs scheduler", (*path, "scheduler"), hint=hint)
     made["scheduler_type"] = action.scheduler_type
     name = action.scheduler
     if action.scheduler_type == "slurm" and name is not None:
@@ -98,9 +101,9 @@ def _plan_nodes(
             findings.error("action-sched-missing", what, (*path, "scheduler"), hint=hint, found=name)
         else:
             made["scheduler"] = position
-    elif action.scheduler_type not in ("slurm", None):
-        what = f"{label}: scheduler_type {action.scheduler_type!r} is not slurm, so nothing carries it out"
-        hint = did_you_mean(action.scheduler_type, ("slurm",))
+    elif action.scheduler_type not in (*_OWN_TYPES, None):
+        what = f"{label}: scheduler_type {action.scheduler_type!r} is not slurm or local: a plugin has to serve it"
+        hint = did_you_mean(action.scheduler_type, _OWN_TYPES)
         findings.warning("action-fields", what, (*path, "scheduler_type"), hint=hint, found=action.scheduler_type)
     made["num_allocations"] = 1 if action.num_allocations is None else action.num_allocations
     made["start_one_worker_per_node"] = bool(action.start_one_worker_per_node)

@@ -137,7 +137,7 @@ def test_what_the_owner_forbids_stays_forbidden(over):
 
 
 def test_only_operations_that_change_nothing_the_second_time_are_repeatable():
-    assert {"tick", "cancel_workflow", "archive_workflow"} == REPEATABLE
+    assert {"tick", "cancel_workflow", "archive_workflow", "finish_action", "spawn_jobs"} == REPEATABLE
 
 
 def test_errors_of_an_owner_that_is_there_are_passed_on(over):
