@@ -185,11 +185,12 @@ def find_resumable(app: App, plan: Plan) -> int:
 
 def _tell_summary(app: App, service: Service, summary: RunSummary, display: Display, output_dir: str) -> None:
     """Write how a run went: JSON, or lines with what to do next."""
-    failed = _failed_jobs(service, summary, list(display.failures.values()), output_dir)
+    failed = _failed_jobs(summary, list(display.failures.values()), output_dir)
     if app.wants_json:
         echo_json(_summary_body(summary, failed))
         return
     from torc_core.cli.status import verdict
+    from torc_core.runner.journal import FOLDER
     from torc_core.units import human_duration
 
     counts = summary.counts
@@ -208,27 +209,23 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
         echo(f"Ready jobs cannot run here: {summary.stuck}", err=True)
     if summary.unreported:
         echo(
-            f"{counted(summary.unreported, 'result')} could not be reported; the next torc run {summary.workflow_id}"
-            f" with the output folder {output_dir} does it",
+            f"{counted(summary.unreported, 'result')} could not be reported and stay in {output_dir}/{FOLDER}."
+            f" Send them with: torc workflows reconcile {summary.workflow_id}; the next torc run does it too",
             err=True,
         )
-    if summary.interrupted:
+    elif summary.interrupted:
         echo(f"Stopped by {summary.interrupted}. Go on with: torc run {summary.workflow_id}", err=True)
     else:
         echo(verdict(service.get_workflow_status(summary.workflow_id)))
 
 
-def _failed_jobs(
-    service: Service, summary: RunSummary, failures: list[Failure], output_dir: str
-) -> list[dict[str, Any]]:
+def _failed_jobs(summary: RunSummary, failures: list[Failure], output_dir: str) -> list[dict[str, Any]]:
     """Return which jobs did not succeed here, how they ended, and the file that is most likely to say why."""
     if not failures:
         return []
-    from torc_core.records.resources import Workflow
     from torc_core.runner.output_files import OutputFiles
 
-    config = service.get(Workflow, summary.workflow_id).execution_config
-    files = OutputFiles(output_dir, summary.workflow_id, summary.run_id, config)
+    files = OutputFiles(output_dir, summary.workflow_id, summary.run_id, summary.execution_config)
     listed = []
     for job, end in failures:
         entry: dict[str, Any] = {"job_id": job.id, "name": job.name, "status": end.status.value}
@@ -259,6 +256,6 @@ def _summary_body(summary: RunSummary, failed: list[dict[str, Any]]) -> dict[str
         "had_terminations": counts.terminated > 0,
         "is_complete": summary.is_complete, "wall_seconds": round(summary.wall_seconds, 3), "failed_jobs": failed,
     }  # fmt: skip
-    told = {"retried": counts.retried or None, "pending_failed": counts.pending_failed or None}
+    told: dict[str, Any] = {"retried": counts.retried or None, "pending_failed": counts.pending_failed or None}
     told |= {"interrupted": summary.interrupted, "stuck": summary.stuck, "unreported": summary.unreported or None}
     return body | {name: value for name, value in told.items() if value is not None}

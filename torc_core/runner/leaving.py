@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from torc_core.errors import StorageError, Unavailable
 from torc_core.records.resources import Workflow
 from torc_core.runner.stuck import explain
 
@@ -65,18 +66,27 @@ class Leaving:
             self._turns.has_news = True
             return False
         if not self._has_looked:
+            try:
+                if self._has_nobody_to_wait_for(now):
+                    return True
+            except (Unavailable, StorageError):
+                self._turns.has_news = True  # the next turn finds out, and deals with it
+                return False
             self._has_looked = True
-            self._look_whether_stuck(now)
-            if self._is_alone():
-                self.stuck = self.stuck or self._why_blocked()
-                self._voice.tell(f"leaving: nothing more can run here, and nobody else is at work; {self._left()}")
-                return True
         if not self._seconds or now - self._since < self._seconds:
             return False
         if self._options.persistent and self._turns.unfinished:
             return False
         if not self._turns.is_complete:
             self._voice.tell(f"leaving after {self._seconds:g} s without work; {self._left()}")
+        return True
+
+    def _has_nobody_to_wait_for(self, now: float) -> bool:
+        self._look_whether_stuck(now)
+        if not self._is_alone():
+            return False
+        self.stuck = self.stuck or self._why_blocked()
+        self._voice.tell(f"leaving: nothing more can run here, and nobody else is at work; {self._left()}")
         return True
 
     def _look_whether_stuck(self, now: float) -> None:

@@ -328,6 +328,7 @@ class Runner:
             self._workflow_id, self._workflow.run_id, node_id, self._voice.counts(), seconds,
             self._voice.tally.failed_names(),
             turns.is_complete, turns.is_canceled, interrupted, stuck, unreported, code,
+            self._workflow.execution_config,
         )  # fmt: skip
         self._voice.log.write("INFO", f"runner ends {summary.counts} exit_code={code}")
         return summary

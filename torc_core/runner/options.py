@@ -63,3 +63,4 @@ class RunSummary(NamedTuple):
     stuck: str | None = None  # why ready jobs cannot run here
     unreported: int = 0  # results that the service did not take in time; the journal keeps them
     exit_code: int = 0
+    execution_config: Any = None  # the workflow's, which says where the streams of jobs are

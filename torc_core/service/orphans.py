@@ -122,7 +122,7 @@ def expire(turn: Turn, workflow_id: int, compute_node_ids: Sequence[int]) -> Non
         turn.event(
             workflow_id, event_type="runner_lost", compute_node_id=node.id, hostname=node.hostname,
             lease_seconds=node.lease_seconds, job_ids=taken.job_ids,
-            message=f"nothing was heard of runner {node.id} on {node.hostname} for {node.lease_seconds:g} s; "
+            message=f"nothing was heard of runner {node.id} on {node.hostname} for {node.lease_seconds or 0:g} s; "
             f"{taken.count} of its jobs were taken back",
         )  # fmt: skip
 
