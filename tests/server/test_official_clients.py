@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.server_process import RELEASES, ServerProcess, environment
 
-LIFE = Path(__file__).with_name("official_life.py")
+LIFE = Path(__file__).with_name("official") / "life.py"
 FEWEST = {"0.12": 33, "0.22": 36, "0.35": 43}
 """Checks for each release: a check that is not run proves nothing."""
 
