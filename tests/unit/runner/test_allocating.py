@@ -1,0 +1,138 @@
+"""Nodes that actions ask for: what an executor is given, what is written down, and what is when it refuses."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+
+from torc_core.contracts.executor import Capabilities, Handle, SubmitError
+from torc_core.errors import NotFound
+from torc_core.problems import Problem
+from torc_core.records.allocations import ScheduledComputeNode
+from torc_core.records.answers.actions import ActionLaunch
+from torc_core.records.resources import SlurmScheduler, Workflow
+from torc_core.runner.allocating import Allocator, worker_command
+from torc_core.service.local import LocalService
+from torc_plugins.storage.sqlite_storage import SqliteStorage
+
+
+class Batch:
+    """A batch system that numbers what it is asked for from 500, and refuses as often as it is told to."""
+
+    capabilities = Capabilities(allocates=True)
+    asked: ClassVar[list] = []
+    problems: ClassVar[list] = []
+    takes: ClassVar[int] = 99
+
+    def check(self):
+        return self.problems
+
+    def close(self):
+        pass
+
+    def submit(self, requests):
+        [request] = requests
+        if len(self.asked) == self.takes:
+            return [SubmitError(request.key, "the queue is closed")]
+        self.asked.append(request)
+        return [Handle("slurm", f"{499 + len(self.asked)}:x")]
+
+
+class Plain(Batch):
+    """Runs commands, and allocates nothing."""
+
+    capabilities = Capabilities()
+
+
+class Host:
+    def executor(self, name):
+        if name == "plain":
+            return Plain
+        if name == "slurm":
+            return type("Fresh", (Batch,), {})
+        raise NotFound(f"no executor {name!r}")
+
+
+@pytest.fixture
+def scene(tmp_path):
+    Batch.asked, Batch.problems, Batch.takes = [], [], 99
+    service = LocalService(SqliteStorage(str(tmp_path / "torc.db")))
+    workflow = service.create(Workflow(name="w", user="me"))
+    launcher = SimpleNamespace(worker_environment=lambda more: {"TORC_DB": "torc.db", **more})
+    options = SimpleNamespace(output_dir="out")
+    yield SimpleNamespace(service=service, workflow=workflow, host=Host(), launcher=launcher, options=options)
+    service.close()
+
+
+def carry_out(scene, done=0, **config):
+    """Carry an action out; returns its reports."""
+    reports = []
+    config = {"scheduler_type": "slurm", "num_allocations": 2, **config}
+    launch = ActionLaunch(
+        action_run_id=7, action_id=3, trigger_type="on_workflow_start", action_type="schedule_nodes",
+        action_config=config, done=done,
+    )  # fmt: skip
+    allocator = Allocator(scene)
+    allocator.begin(launch, reports.append)
+    allocator.close()
+    return [(report.status.value, report.done) for report in reports], reports
+
+
+def nodes(scene):
+    return scene.service.find(ScheduledComputeNode, scene.workflow.id).items
+
+
+def test_only_executors_that_allocate_and_are_usable_serve_a_type(scene):
+    allocator = Allocator(scene)
+    assert allocator.can("schedule_nodes:slurm")
+    for kind in ("schedule_nodes:plain", "schedule_nodes:unknown", "run_commands", "schedule_nodes"):
+        assert not allocator.can(kind)
+    Batch.problems = [Problem("executor-missing", "there is no sbatch")]
+    assert not allocator.can("schedule_nodes:slurm")
+    scene.host = None
+    assert not Allocator(scene).can("schedule_nodes:slurm")
+
+
+def test_each_allocation_is_asked_for_and_written_down_with_its_number(scene):
+    made = scene.service.create(
+        SlurmScheduler(workflow_id=scene.workflow.id, account="a", nodes=4, walltime="01:00:00")
+    )
+    said, _ = carry_out(scene, scheduler_id=made.id, max_parallel_jobs=3)
+    assert said == [("running", 1), ("running", 2), ("completed", 2)]
+    assert [(n.scheduler_id, n.scheduler_config_id, n.scheduler_type, n.status) for n in nodes(scene)] == [
+        (500, made.id, "slurm", "pending"), (501, made.id, "slurm", "pending"),
+    ]  # fmt: skip
+    first = Batch.asked[0]
+    assert (first.nodes, first.allocation["walltime"], first.allocation["max_parallel_jobs"]) == (4, "01:00:00", 3)
+    assert first.env == {"TORC_DB": "torc.db", "TORC_SCHEDULED_NODE": f"slurm:{nodes(scene)[0].id}"}
+    assert f"run {scene.workflow.id} --output-dir out --max-parallel-jobs 3" in first.command
+    assert first.stdout == first.stderr == f"out/worker_wf{scene.workflow.id}_n{nodes(scene)[0].id}.log"
+
+
+def test_who_goes_on_with_it_asks_only_for_what_is_left(scene):
+    said, _ = carry_out(scene, done=1, num_allocations=3)
+    assert said == [("running", 2), ("running", 3), ("completed", 3)]
+    assert len(Batch.asked) == len(nodes(scene)) == 2
+
+
+def test_a_refused_allocation_leaves_no_record_and_fails_the_action(scene):
+    Batch.takes = 1
+    said, reports = carry_out(scene)
+    assert said == [("running", 1), ("failed", 1)]
+    assert reports[-1].reason == "the queue is closed"
+    assert [node.scheduler_id for node in nodes(scene)] == [500]
+
+
+def test_what_cannot_be_asked_for_fails_the_action(scene):
+    said, reports = carry_out(scene, scheduler_id=99)
+    assert said == [("failed", 0)]
+    assert "99" in reports[-1].reason
+    said, reports = carry_out(scene, scheduler_type="plain")
+    assert (said, reports[-1].reason) == ([("failed", 0)], "executor 'plain' allocates no nodes")
+
+
+def test_the_command_of_a_worker_on_this_machine_has_the_limits_of_its_scheduler():
+    made = worker_command(4, "a folder", {"scheduler_type": "local"}, {"num_cpus": 2, "memory": "512m"})
+    assert made.endswith("run 4 --output-dir 'a folder' --num-cpus 2 --memory-gb 0.5")
