@@ -77,6 +77,32 @@ def test_help_was_really_printed(tmp_path):
     assert "Usage: torc" in imported(HELP, tmp_path)[1]
 
 
+SPEC = "name: one\njobs: [{name: a, command: 'true'}]\n"
+RUN = "import os; os.environ['TORC_LOG_LEVEL'] = 'error'; from torc_core.cli.main import main; main(['run', 's.yaml'])"
+UNUSED_IN_A_RUN = {
+    "asyncio", "concurrent.futures", "dataclasses", "email", "http.client", "json5", "logging", "psutil", "shutil",
+    "ssl", "subprocess", "tempfile", "traceback", "torc_core.planning", "torc_core.plots", "torc_core.service.beside",
+    "torc_core.service.bulk", "torc_core.service.correcting", "torc_core.service.groups", "torc_core.service.http",
+    "torc_core.service.job_calls", "torc_core.service.recovering", "torc_core.service.remote",
+    "torc_core.service.spawning", "torc_core.service.tokens", "torc_server.app",
+}  # fmt: skip
+MOST_IN_A_RUN = 380
+
+
+def test_a_run_imports_nothing_that_others_need(added, tmp_path):
+    (tmp_path / "s.yaml").write_text(SPEC)
+    loaded = added(RUN)
+    assert "torc_core.runner.loop" in loaded
+    assert not UNUSED_IN_A_RUN & loaded
+
+
+def test_a_run_imports_few_modules(added, tmp_path):
+    (tmp_path / "s.yaml").write_text(SPEC)
+    loaded = added(RUN)
+    assert "torc_core.runner.loop" in loaded
+    assert len(loaded) <= MOST_IN_A_RUN, sorted(loaded)
+
+
 def test_choosing_a_format_imports_that_format_only(added):
     code = "from torc_core.plugins import PluginHost; PluginHost().format_for('a.json')"
     formats = {name for name in added(code) if name.startswith("torc_plugins.formats.") and name.endswith("_format")}

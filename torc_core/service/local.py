@@ -15,31 +15,13 @@ from torc_core.records.answers.access import ReloadedAuth
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
 from torc_core.records.tasks import Task
-from torc_core.service import (  # noqa: F401  (they register)
-    action_operations,
-    beside,
-    bulk,
-    claims,
-    completion,
-    correcting,
-    creation,
-    groups,
-    job_calls,
-    queries,
-    recovering,
-    runs,
-    spawning,
-    tasks,
-    ticks,
-    tokens,
-    verbs,
-)
+from torc_core.service import tasks, verbs
 from torc_core.service.access import Access
 from torc_core.service.api import OPERATIONS, Service, verb_of
 from torc_core.service.events import Subscription
 from torc_core.service.orphans import load_leases
 from torc_core.service.owner import MAX_WAIT_SECONDS, Owner, Work
-from torc_core.service.registry import HANDLERS
+from torc_core.service.registry import handler_of
 from torc_core.service.turn import Caller, Turn
 from torc_core.service.upkeep import Upkeep
 
@@ -70,6 +52,8 @@ class LocalService(Service):
             is_alone = still_mine is not None
             self._owner.write(lambda turn: tasks.fail_interrupted(turn, is_alone), self._caller)
         if access is not None:
+            from torc_core.service import groups
+
             self._owner.write(lambda turn: groups.synchronise_administrators(turn, access.administrators), self._caller)
 
     def for_caller(self, caller: Caller) -> LocalService:
@@ -80,12 +64,14 @@ class LocalService(Service):
 
     def caller_of_token(self, token: str, release: str = "") -> Caller:
         """Return who bears a worker token; raises Unauthorized."""
+        from torc_core.service import tokens
+
         caller: Caller = self._owner.read(lambda turn: tokens.caller_of(turn, token, release), self._caller)
         return caller
 
     def perform(self, op: Operation, arguments: dict[str, Any]) -> Any:
         """Carry out a declared operation: reads at once, everything else in a transaction."""
-        handler = HANDLERS.get(op.name)
+        handler = handler_of(op.name)
         if handler is None:
             raise Unsupported(f"{op.name} is not offered by this service")
         return self._run(op, arguments, lambda turn: handler(turn, **arguments))
@@ -173,6 +159,8 @@ class LocalService(Service):
 
     def tick(self, id: int, report: a.Tick) -> a.TickAnswer:
         """Take a runner's turn, and wait, when it wants to, until there is something to tell it."""
+        from torc_core.service import ticks
+
         answer = self._tick(id, report)
         deadline = time.monotonic() + min(report.wait_seconds, MAX_WAIT_SECONDS)
         report = report.changed(started=None, finished=None, released=None, held=None, actions=None, resend=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _ACTIVE = Condition("status", "one_of", [TaskStatus.QUEUED.value, TaskStatus.RUNNING.value])
 _FINISH_S = 60.0
 INTERRUPTED = "the service ended before this was done; nothing of it was kept"
-_log = logging.getLogger(__name__)
 
 
 # requests
@@ -142,7 +140,9 @@ class Background:
                 self._owner.write(lambda turn: _finish(turn, task, said), caller)
             except TorcError as late:  # the service ends, or the workflow is gone with its tasks
                 if not isinstance(late, NotFound):
-                    _log.warning("task_id=%s cannot be ended: %s", task.id, late)
+                    import logging
+
+                    logging.getLogger(__name__).warning("task_id=%s cannot be ended: %s", task.id, late)
 
     def close(self) -> None:
         """Wait for what goes on; what takes too long is found interrupted by the next owner."""

@@ -6,7 +6,6 @@ they ask often enough; people, listeners and runners of other programs would not
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _CALLER = Caller("torc")
 _FINISH_S = 10.0
-_log = logging.getLogger(__name__)
 
 
 class Upkeep:
@@ -124,13 +122,19 @@ class Upkeep:
         except NotFound:
             pass  # the workflow is gone
         except Exception as exc:  # noqa: BLE001  (the thread is for all workflows)
-            if not isinstance(exc, TorcError):
-                _log.exception("%s", trouble)
-            elif not self._is_closed:
-                _log.warning("%s: %s", trouble, exc)
+            self._complain(trouble, exc)
             self._pause_until = time.monotonic() + LOOK_SECONDS
             return False
         return True
+
+    def _complain(self, trouble: str, exc: Exception) -> None:
+        import logging  # here: hardly any owner has something to say
+
+        log = logging.getLogger(__name__)
+        if not isinstance(exc, TorcError):
+            log.error("%s", trouble, exc_info=exc)
+        elif not self._is_closed:
+            log.warning("%s: %s", trouble, exc)
 
 
 def _wake_jobs(turn: Turn, workflow_id: int) -> None:
