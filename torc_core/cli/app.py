@@ -34,6 +34,7 @@ class App:
         self._host: PluginHost | None = None
         self._service: Service | None = None
         self._api_url: str | None = None
+        self.is_closing = False
         self.certificate = ""  # of the server that was found, whose user this is
 
     @property
@@ -123,6 +124,7 @@ class App:
 
     def close(self) -> None:
         """Let go of what was opened."""
+        self.is_closing = True
         if self._service is not None:
             self._service.close()
             self._service = None

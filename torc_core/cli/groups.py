@@ -12,6 +12,8 @@ from torc_core.cli.app import LEVELS, App
 Listed = dict[str, dict[str, tuple[str, str]]]
 PACKAGE = "torc_core.cli"
 HELP_NAMES = ["-h", "--help"]
+_IN_MEMORY = ("torc run", "torc exec")
+"""The commands that can keep their database in memory: those that run as long as it is used."""
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -44,6 +46,14 @@ def make_global_options() -> list[click.Option]:
         _global("--cookie-header", metavar="TEXT", help="Send this cookie, for a proxy (TORC_COOKIE_HEADER)."),
         _global("--db", metavar="DATABASE", help="The database: a file (torc_output/torc.db), postgresql://..."),
         _global(
+            "--in-memory", is_flag=True, flag_value=True,
+            help="With run and exec: keep the database in memory; its file gets snapshots.",
+        ),
+        _global(
+            "--snapshot-interval-seconds", type=click.IntRange(1), metavar="N",
+            help="With --in-memory: seconds from one snapshot to the next (only at the end).",
+        ),
+        _global(
             "--log-level", type=click.Choice(LEVELS), help="How much to say (info)."
         ),
     ]  # fmt: skip
@@ -51,7 +61,7 @@ def make_global_options() -> list[click.Option]:
 
 GLOBAL_NAMES = (
     "format", "standalone", "url", "password", "prompt_password", "tls_ca_cert", "tls_insecure", "cookie_header", "db",
-    "log_level",
+    "in_memory", "snapshot_interval_seconds", "log_level",
 )  # fmt: skip
 
 
@@ -111,6 +121,10 @@ class TorcCommand(_WithGlobalOptions):
         app = ctx.ensure_object(App)
         if app.options.get("format") == "csv" and not self.lists:
             raise click.UsageError("only lists can be written as csv", ctx)
+        if app.options.get("in_memory") and ctx.command_path not in _IN_MEMORY:
+            raise click.UsageError("--in-memory goes with torc run and torc exec only", ctx)
+        if app.options.get("snapshot_interval_seconds") and not app.options.get("in_memory"):
+            raise click.UsageError("--snapshot-interval-seconds needs --in-memory", ctx)
         return super().invoke(ctx)
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 def choose_url(app: App) -> str:
     """Return the address of the server to ask; empty for a database. A server that was found is named."""
     url, options = app.options.get("url"), app.options
+    if options.get("in_memory"):
+        if url is not None:
+            raise UsageError("--url asks a server, --in-memory keeps the database here", hint="Give one of them.")
+        return ""
     if url is not None:
         if options.get("db") or options.get("standalone"):
             raise UsageError("--url asks a server, --db and --standalone use a database", hint="Give one of them.")
@@ -51,4 +55,8 @@ def open_service(app: App, *, create: bool) -> Service:
     from torc_core.service.databases import database_of, open_database
 
     database = database_of(app.database)
+    if app.options.get("in_memory"):
+        from torc_core.cli.in_memory import open_in_memory
+
+        return open_in_memory(app, database, create=create)
     return open_database(app.host, database, app.user, create=create, tell=lambda text: echo(text, err=True))

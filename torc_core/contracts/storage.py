@@ -8,12 +8,12 @@ everything else as JSON text (``records.record.stored``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from torc_core.errors import StorageError
+from torc_core.errors import StorageError, Unsupported
 from torc_core.records.record import Record
 
 __all__ = ["WORDS", "Condition", "Row", "Storage", "StorageError", "Where"]
@@ -54,6 +54,21 @@ class Storage(ABC):
         of the process. ``shared_folder`` says that the location is on a network file system whose locks cannot be
         trusted; the caller then vouches that nobody else opens it. Raises StorageError.
         """
+
+    @classmethod
+    def in_memory(cls, location: str, *, shared_folder: bool = False) -> Storage:
+        """Open a copy in memory of what is at the location, if there is something; ``snapshot`` writes it back.
+
+        Raises StorageError, and Unsupported by storages that have no such form.
+        """
+        raise Unsupported(f"{cls.scheme} databases cannot be kept in memory", hint="Name a file with --db.")
+
+    def snapshot(self) -> Callable[[], None]:
+        """Hold on to the rows of this moment, and return what writes them to the location of a copy in memory.
+
+        That may be called once, later and in another thread. What is at the location stays until all is written.
+        """
+        raise Unsupported(f"{self.scheme} databases have no snapshots")
 
     def renew(self) -> bool:
         """Make sure that the rows are this process's own; True when another one may have changed them meanwhile.

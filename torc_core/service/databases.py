@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torc_core.service.access import Access
     from torc_core.service.api import Service
     from torc_core.service.local import LocalService
+    from torc_core.service.snapshots import Snapshots
     from torc_core.service.turn import Caller
 
 _SCHEME = re.compile(r"([a-z][a-z0-9.-]+)(\+[a-z0-9]+)?:(.*)", re.IGNORECASE | re.DOTALL)
@@ -76,20 +77,46 @@ def opener(
     return open_local
 
 
+def in_memory_opener(
+    host: PluginHost, database: Database, caller: Caller, snapshots: Snapshots
+) -> Callable[[Path, Callable[[], bool]], LocalService]:
+    """Return what loads a file into memory and serves that; its ``snapshots`` go to the file."""
+
+    def open_local(path: Path, still_mine: Callable[[], bool]) -> LocalService:
+        from torc_core.service.folders import is_network_folder
+        from torc_core.service.snapshots import InMemoryService
+
+        snapshots.check_unused()
+        storage = host.storage(database.scheme).in_memory(str(path), shared_folder=is_network_folder(path.parent))
+        try:
+            return InMemoryService(storage, snapshots, still_mine, caller=caller)
+        except BaseException:
+            storage.close()
+            raise
+
+    return open_local
+
+
 def open_database(
-    host: PluginHost, database: Database, user: str, *, create: bool, tell: Callable[[str], None] = lambda _: None
+    host: PluginHost,
+    database: Database,
+    user: str,
+    *,
+    create: bool,
+    tell: Callable[[str], None] = lambda _: None,
+    snapshots: Snapshots | None = None,
 ) -> Service:
     """Return the service of a database: this process owns it, or talks to the one that does.
 
-    Raises NotFound for a file that does not exist and is not to be made.
+    With ``snapshots`` an owner has it in memory and the file gets those. Raises NotFound for a file that does not
+    exist and is not to be made.
     """
     from torc_core.service.turn import Caller
 
     path, caller = database.path, Caller(user)
-    open_local = opener(host, database, caller)
     if path is None:
-        return open_local(Path(), None)
-    if not create and not path.exists():
+        return opener(host, database, caller)(Path(), None)
+    if not create and not path.exists() and not path.with_name(f"{path.name}.owner").exists():
         raise NotFound(
             f"there is no database {path} here",
             hint="Make one with: torc run SPEC (or torc create SPEC); or name another with --db.",
@@ -98,8 +125,9 @@ def open_database(
 
     return open_embedded(
         path,
-        open_local,
+        opener(host, database, caller) if snapshots is None else in_memory_opener(host, database, caller, snapshots),
         for_user=lambda service, name: service.for_caller(Caller(name)),  # type: ignore[attr-defined]
         user=user,
         tell=tell,
+        in_memory=snapshots is not None,
     )

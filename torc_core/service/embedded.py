@@ -42,14 +42,16 @@ def open_embedded(
     shared_folder: bool | None = None,
     tell: Callable[[str], None] = lambda _: None,
     timing: Timing = Timing(),  # noqa: B008  (a constant)
+    in_memory: bool = False,
 ) -> FailoverService:
     """Return the service of the database at ``path``, in this process or in its owner; close it at the end.
 
     ``for_user`` gives the service as another user sees it, ``user`` is who this is. ``tcp`` lets neighbours on other
     machines connect too: the host to listen on ("" for all) and the port (0 for any). ``shared_folder`` says whether
-    other machines see the folder; None: found out. ``tell`` hears why it takes long. Raises Unavailable.
+    other machines see the folder; None: found out. ``tell`` hears why it takes long. ``in_memory`` has an owner say
+    that it will replace the file with newer ones. Raises Unavailable.
     """
-    opener = _Opener(path, make_local, for_user, user, tcp, shared_folder, tell, timing)
+    opener = _Opener(path, make_local, for_user, user, tcp, shared_folder, tell, timing, in_memory)
     return FailoverService(opener.sit)
 
 
@@ -77,7 +79,9 @@ class _Opener:
         shared_folder: bool | None,
         tell: Callable[[str], None],
         timing: Timing,
+        in_memory: bool,
     ) -> None:
+        self._in_memory = in_memory
         self._path, self._make_local, self._for_user, self._user = path, make_local, for_user, user
         self._tcp, self._shared_folder, self._tell, self._timing = tcp, shared_folder, tell, timing
         self._file: tuple[int, int] | None = None  # device and inode of the database, once there is one
@@ -87,7 +91,7 @@ class _Opener:
         try:
             self._check_same_file()
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            candidate = Candidate(self._path, self._timing, self._shared_folder)
+            candidate = Candidate(self._path, self._timing, self._shared_folder, in_memory=self._in_memory)
             approach = _Approach(self._path, self._user, self._tell, self._timing)
             while True:
                 found = candidate.attempt()
@@ -97,7 +101,8 @@ class _Opener:
                     return seat
                 remote = approach.join(found)
                 if remote is not None:
-                    self._file = _identity(self._path)
+                    is_replaced = found.record is not None and found.record.in_memory  # with every snapshot
+                    self._file = None if is_replaced else _identity(self._path)
                     return Seat(remote, remote.close)
                 if ended.wait(approach.pause_s):
                     raise Unavailable(f"the service of {self._path} was closed")

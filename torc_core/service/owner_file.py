@@ -28,6 +28,7 @@ class OwnerRecord(NamedTuple):
     token: str
     addresses: tuple[str, ...] = ()  # unix:PATH, tcp:HOST:PORT; none while the owner is starting
     trouble: str = ""  # why it cannot be reached
+    in_memory: bool = False  # the database is there; its file is replaced by every snapshot
 
     @property
     def who(self) -> str:

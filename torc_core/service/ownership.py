@@ -174,12 +174,13 @@ class Candidate:
         shared_folder: bool | None = None,
         machine: Machine | None = None,
         clock: Callable[[], float] = time.monotonic,
+        in_memory: bool = False,
     ) -> None:
         database = Path(os.path.realpath(database))
         self.file = database.with_name(f"{database.name}.owner")
         self._lock_path = database.with_name(f"{database.name}.lock")
         self._timing, self._machine, self._clock = timing, machine or this_machine(), clock
-        self._is_shared = shared_folder
+        self._is_shared, self._in_memory = shared_folder, in_memory
         self._watched: dict[str, tuple[tuple[int, int], float, float]] = {}  # mark, seconds without a move, last look
 
     def attempt(self) -> Ownership | Standing:
@@ -255,7 +256,9 @@ class Candidate:
         pid = os.getpid()
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         unique, token = os.urandom(8).hex(), os.urandom(32).hex()
-        record = OwnerRecord(unique, self._machine, pid, start_of(pid), since, lock is not None, token)
+        record = OwnerRecord(
+            unique, self._machine, pid, start_of(pid), since, lock is not None, token, in_memory=self._in_memory
+        )
         return Sheet(self.file, record)
 
     def _succeed(self, dead: Sighting) -> Ownership | None:

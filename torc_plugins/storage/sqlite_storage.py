@@ -34,6 +34,7 @@ class SqliteStorage(Storage):
     """Opens the file for itself alone: a second opener is refused, unless ``shared_folder`` forgoes locks."""
 
     scheme = "sqlite"
+    journal_mode = "wal"
 
     def __init__(self, location: str, *, durable: bool = False, shared_folder: bool = False) -> None:
         if location in ("", ":memory:"):
@@ -43,7 +44,7 @@ class SqliteStorage(Storage):
         self._streams: WeakSet[sqlite3.Cursor] = WeakSet()
         self._in_transaction = False
         try:
-            self._db = _connect(self._path, shared_folder)
+            self._db = self._open()
         except sqlite3.Error as exc:
             raise sqlite_errors.explained(exc, self._path) from exc
         try:
@@ -55,14 +56,24 @@ class SqliteStorage(Storage):
             self._db.close()
             raise
 
+    @classmethod
+    def in_memory(cls, location: str, *, shared_folder: bool = False) -> Storage:
+        """Load the file, if there is one, into memory."""
+        from torc_plugins.storage.sqlite_in_memory import SqliteInMemory
+
+        return SqliteInMemory(location, shared_folder=shared_folder)
+
+    def _open(self) -> sqlite3.Connection:
+        return connect(self._path, self._shared_folder)
+
     def _prepare(self, durable: bool) -> None:
         execute = self._db.execute
         execute("PRAGMA locking_mode=EXCLUSIVE")  # before the first access, or there is a shared-memory file
         execute("PRAGMA temp_store=MEMORY")
         execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         version = sqlite_schema.recognize(self._db, self._path)  # before anything changes another program's file
-        (mode,) = execute("PRAGMA journal_mode=WAL").fetchone()
-        if mode != "wal":
+        (mode,) = execute(f"PRAGMA journal_mode={self.journal_mode}").fetchone()
+        if mode != self.journal_mode:
             raise StorageError(f"{self._path}: the file system allows no write-ahead log (journal mode {mode})")
         execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         sqlite_schema.upgrade(self._db, self._path, version)
@@ -149,17 +160,7 @@ class SqliteStorage(Storage):
             raise refusals.nested_transaction()
         if target.resolve() == self._path.resolve():
             raise Invalid(f"{target} is the database itself", hint="Name another file for the copy.")
-        try:
-            with written_beside(target) as part:
-                copy = _connect(part, self._shared_folder)
-                try:
-                    copy.execute("PRAGMA locking_mode=EXCLUSIVE")  # as for every file of ours; nobody else knows it
-                    self._db.backup(copy)
-                    copy.execute("PRAGMA journal_mode=DELETE")  # no log beside it that could be left behind
-                finally:
-                    copy.close()
-        except sqlite3.Error as exc:
-            raise sqlite_errors.explained(exc, target) from exc
+        write_copy(self._db, target, self._shared_folder)
 
     def close(self) -> None:
         """Let go of the file and its lock; unfinished reads end."""
@@ -284,7 +285,22 @@ class _Transaction:
                 raise storage._explained(failure) from failure
 
 
-def _connect(path: Path, shared_folder: bool) -> sqlite3.Connection:
+def write_copy(db: sqlite3.Connection, target: Path, shared_folder: bool) -> None:
+    """Write all of a database to a file that appears whole or not at all; raises StorageError."""
+    try:
+        with written_beside(target) as part:
+            copy = connect(part, shared_folder)
+            try:
+                copy.execute("PRAGMA locking_mode=EXCLUSIVE")  # as for every file of ours; nobody else knows it
+                db.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # no log beside it that could be left behind
+            finally:
+                copy.close()
+    except sqlite3.Error as exc:
+        raise sqlite_errors.explained(exc, target) from exc
+
+
+def connect(path: Path, shared_folder: bool) -> sqlite3.Connection:
     """Open without touching the file; ``unix-none`` takes no file locks, which network file systems get wrong."""
     uri = f"file:{quote(str(path.absolute()))}" + ("?vfs=unix-none" if shared_folder else "")
     return sqlite3.connect(
