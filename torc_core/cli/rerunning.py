@@ -32,7 +32,7 @@ def begin_next(app: App, service: Service, before: StatusSummary, which: str, *,
             return before
         for line in reasons_of(found, _SHOWN):
             app.say("info", line)
-    begun = begin_run(service, id, again=which == CHANGED and not is_first, force=force)
+    begun = begin_run(service, id, again=which == CHANGED and not is_first, force=force, after_run=before.run_id)
     app.say("info", f"Begun run {begun.run_id} of workflow {id}")
     return service.get_workflow_status(id)
 

@@ -12,17 +12,18 @@ from torc_core.service.api import Service
 
 
 def begin_run(
-    service: Service, workflow_id: int, *, again: bool = False, force: bool = False, dry_run: bool = False
-) -> BegunRun:
+    service: Service, workflow_id: int, *, again: bool = False, force: bool = False, dry_run: bool = False,
+    after_run: int | None = None,
+) -> BegunRun:  # fmt: skip
     """Look at the workflow's files here and begin (``dry_run``: describe) its next run; see ``Service.begin_run``."""
-    return service.begin_run(workflow_id, file_times(service, workflow_id), again, force, dry_run)
+    return service.begin_run(workflow_id, file_times(service, workflow_id), again, force, dry_run, after_run)
 
 
 def begin_first_run(service: Service, before: StatusSummary, *, force: bool = False) -> BegunRun | None:
     """Begin a run of a workflow without any, as it was ``before``; None when another runner was faster."""
     id = before.workflow_id
     try:
-        return service.begin_run(id, file_times(service, id), force=force, after_run=before.run_id)
+        return begin_run(service, id, force=force, after_run=before.run_id)
     except Conflict:
         if service.is_workflow_uninitialized(id).is_uninitialized:
             raise

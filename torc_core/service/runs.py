@@ -255,7 +255,10 @@ def begin_run(
     state = turn.state(id)
     refuse_archived(state)
     if after_run is not None and after_run != state.run_id:
-        raise Conflict(f"run {state.run_id} of workflow {id} was begun meanwhile", id=id, run_id=state.run_id)
+        raise Conflict(
+            f"run {state.run_id} of workflow {id} was begun meanwhile", hint=f"Take part in it: torc run {id}", id=id,
+            run_id=state.run_id,
+        )  # fmt: skip
     if not dry_run:
         refuse_active(state, "begin a run of")
     files = Files.of(turn, state, file_times(found.st_mtimes or {}, "st_mtimes"))

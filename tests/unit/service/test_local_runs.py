@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from tests.unit.service.conftest import MOMENT, Desk, end
+from torc_core.cli.rerunning import begin_next
 from torc_core.errors import Conflict, Invalid, NotFound
 from torc_core.records.answers import Archiving, FileTimes, JobReset
 from torc_core.records.resources import ComputeNode, Event, File, Job, Result, UserData, Workflow
@@ -163,6 +167,19 @@ def test_of_two_runners_that_begin_the_first_run_one_does_and_the_other_joins_it
     assert desk.statuses() == "a=pending b=ready"
     with pytest.raises(Conflict, match=r"run 1 of workflow \d+ was begun meanwhile"):
         desk.service.begin_run(desk.workflow_id, FileTimes(), again=True, after_run=0)
+
+
+def test_a_run_that_somebody_else_began_meanwhile_is_not_ended_by_another_rerun(desk: Desk) -> None:
+    desk.jobs((), ())
+    desk.begin()
+    before = desk.service.get_workflow_status(desk.workflow_id)
+    app: Any = SimpleNamespace(say=lambda *_: None)
+    after = begin_next(app, desk.service, before, "all", force=False)
+    assert after.run_id == 2
+    with pytest.raises(Conflict, match="was begun meanwhile") as caught:
+        begin_next(app, desk.service, before, "all", force=False)
+    assert caught.value.hint == f"Take part in it: torc run {desk.workflow_id}"
+    assert desk.service.get_workflow_status(desk.workflow_id).run_id == 2
 
 
 def test_a_run_cannot_begin_while_jobs_run(desk: Desk) -> None:
