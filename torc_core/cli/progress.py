@@ -107,14 +107,14 @@ class Display:
             self._lines("info", progress.message)
 
     def _note_end(self, job: JobLaunch, end: FinishedJob) -> None:
-        from torc_core.runner.progress import is_retried
-
         has_failed = end.return_code != 0 or end.status.value != "completed"
         if has_failed:
             self.failures[job.id] = Failure(job, end)
         else:
             self.failures.pop(job.id, None)
         if has_failed or self._says("debug"):
+            from torc_core.runner.progress import is_retried
+
             why = f" ({end.reason})" if end.reason else ""
             text = f"job_id={job.id} name={job.name} {end.status} return_code={end.return_code}{why}"
             if is_retried(end):

@@ -1,7 +1,5 @@
 """What an executor does: start commands with resources somewhere, and tell when they have ended."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple

@@ -1,7 +1,5 @@
 """What a monitor does: measure what commands, and the whole machine, use."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 

@@ -1,7 +1,5 @@
 """What a runner is told, and what it says when it is over."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 SHOWN_FAILURES = 20
