@@ -132,9 +132,10 @@ class Endpoint:
     ) -> Request:
         service = self._service.for_caller(self._identify(environ, dialect))
         op, query, body = self._op, read_query(environ.get("QUERY_STRING", "")), None
-        if self._read is not None:
+        read = self._read or (seeds.BY_STRANGERS.get(op.name) if dialect == UNKNOWN else None)
+        if read is not None:
             variables = {name: read_path_value(text) for name, text in variables.items()}
-            variables, body = self._read(service, variables, _body_of(environ, is_required=False))
+            variables, body = read(service, variables, _body_of(environ, is_required=False))
             variables = {name: quote(text) for name, text in variables.items()}
         elif self._arguments.has_body:
             body = _body_of(environ)
@@ -197,7 +198,9 @@ class Endpoint:
     def _open_stream(self, request: Request, conn: Any) -> None:
         request.service.check(self._op.name, **request.arguments)
         level = request.arguments.get("level", "info")
-        conn.stream = Stream(conn, request.arguments["id"], level, replies.stream_head(request.span))
+        workflow_id = request.arguments["id"]
+        may_hear = request.service.right_to_hear(workflow_id)
+        conn.stream = Stream(conn, workflow_id, level, replies.stream_head(request.span), may_hear)
 
     def _note(self, environ: dict[str, Any], status: int, span: str, began: float) -> None:
         seconds = time.perf_counter() - began

@@ -97,6 +97,8 @@ def _whole(text: str) -> int:
 
 
 Read = Callable[["LocalService", dict[str, str], Any], Asked]
+BY_STRANGERS: dict[str, Read] = {"complete_job": completion}
+"""What reads published calls of unknown clients, which may leave out what everybody can tell."""
 ROUTES: tuple[tuple[str, str, str, Read], ...] = (
     ("PUT", "/jobs/{id}/complete_job/{status}/{run_id}", "complete_job", completion),
     ("PUT", "/jobs/{id}/complete_job/{status}/{run_id}/{compute_node_id}", "complete_job", completion),

@@ -31,14 +31,25 @@ def frame(event: StreamEvent) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (event.event_type.encode(), encode(data))
 
 
+Key = tuple[int, str, int]
+
+
 class Stream:
     """One listener. Belongs to the hub's thread from ``Streams.open`` on."""
 
-    def __init__(self, conn: Connection, workflow_id: int, level: str, head: bytes) -> None:
-        self.conn, self.workflow_id, self.level, self.head = conn, workflow_id, level, head
+    def __init__(
+        self, conn: Connection, workflow_id: int, level: str, head: bytes, may_hear: Callable[[], bool] | None = None
+    ) -> None:
+        """``may_hear`` tells whether the listener still has the right to events; None: everybody has."""
+        self.conn, self.workflow_id, self.level, self.head, self.may_hear = conn, workflow_id, level, head, may_hear
         self.streams: Streams | None = None
         self.behind = self.dropped = 0
         self.sent_at = 0.0
+
+    @property
+    def key(self) -> Key:
+        """With whom it shares events: with nobody when its right to them is its own."""
+        return (self.workflow_id, self.level, 0 if self.may_hear is None else id(self))
 
     def end(self) -> None:
         """Listen no more."""
@@ -47,7 +58,7 @@ class Stream:
 
 
 class _Feed:
-    """The events of one workflow and level, and who hears them."""
+    """The events of one workflow and level, and who hears them, all with the same right."""
 
     def __init__(self, events: EventStream) -> None:
         self.events = events
@@ -60,8 +71,8 @@ class Streams:
     def __init__(self, bus: Bus, flush: Callable[[Connection], None], wake: Callable[[], None]) -> None:
         """``flush`` sends what it can of a connection and sees to the rest."""
         self._bus, self._flush, self._wake = bus, flush, wake
-        self._feeds: dict[tuple[int, str], _Feed] = {}
-        self._fed: deque[tuple[int, str]] = deque()
+        self._feeds: dict[Key, _Feed] = {}
+        self._fed: deque[Key] = deque()
         self._beat_at = 0.0
 
     def __len__(self) -> int:
@@ -69,17 +80,19 @@ class Streams:
 
     def open(self, stream: Stream, now: float) -> None:
         """Begin to listen, and only then say so: what happens after the client sees the head is heard."""
-        key = (stream.workflow_id, stream.level)
+        key = stream.key
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = _Feed(self._bus.subscribe(*key, lambda: self._notify(key), _FEED_LIMIT))
+            events = self._bus.subscribe(stream.workflow_id, stream.level, lambda: self._notify(key), _FEED_LIMIT)
+            events.may_hear = stream.may_hear
+            feed = self._feeds[key] = _Feed(events)
         else:
             self._pass_on(feed, now)  # what came before is for the others
         feed.listeners[stream] = None
         stream.streams = self
         self._send(stream, stream.head, 0, now)
 
-    def _notify(self, key: tuple[int, str]) -> None:
+    def _notify(self, key: Key) -> None:
         self._fed.append(key)
         self._wake()
 
@@ -101,7 +114,7 @@ class Streams:
         frames = [frame(event) for event in taken]
         for stream in list(feed.listeners):
             self._deliver(stream, frames, now)
-        if feed.events.is_closed or any(event.event_type == "workflow_deleted" for event in taken):
+        if feed.events.is_closed:
             for stream in list(feed.listeners):
                 self._finish(stream)
 
@@ -130,7 +143,7 @@ class Streams:
 
     def remove(self, stream: Stream) -> None:
         """Forget a listener that is gone."""
-        key = (stream.workflow_id, stream.level)
+        key = stream.key
         feed = self._feeds.get(key)
         if feed is not None and stream in feed.listeners:
             del feed.listeners[stream]

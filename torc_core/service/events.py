@@ -16,6 +16,8 @@ from torc_core.records.answers import EventStream, StreamEvent
 
 LEVELS = ("debug", "info", "warning", "error")
 """Severities in ascending order; a listener hears its level and those after it."""
+DELETED = "workflow_deleted"
+"""The last event of a workflow."""
 QUEUE_LIMIT = 512
 """Events that one listener may be behind."""
 _LONG_S = 3600.0
@@ -54,9 +56,7 @@ class Subscription(EventStream):
         """Add events; those that do not fit are counted."""
         heard = [event for event in events if level_number(event.severity) >= self.least]
         if heard and self.may_hear is not None and not self.may_hear():
-            self.close()
-            if self._notify is not None:
-                self._notify()
+            self.finish()
             return
         with self._moved:
             if not heard or self.is_closed:
@@ -92,6 +92,12 @@ class Subscription(EventStream):
             if not self._taken and self.is_closed:
                 raise StopIteration
         return self._taken.popleft()
+
+    def finish(self) -> None:
+        """Hear nothing but what is there already."""
+        self.close()
+        if self._notify is not None:
+            self._notify()
 
     def close(self) -> None:
         """Hear no more; whoever waits is woken. Twice is fine."""
@@ -157,8 +163,11 @@ class Bus:
         for event in events:
             by_workflow.setdefault(event.workflow_id, []).append(event)
         for workflow_id, told in by_workflow.items():
+            is_last = any(event.event_type == DELETED for event in told)
             for subscription in self._listeners.get(workflow_id, ()):
                 subscription.put(told)
+                if is_last:
+                    subscription.finish()
 
     def close(self) -> None:
         """End all subscriptions."""

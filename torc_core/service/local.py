@@ -189,12 +189,18 @@ class LocalService(Service):
         self.get(Workflow, workflow_id)
         self.check("watch_events", id=workflow_id)
         made = self._owner.events.subscribe(workflow_id, level, notify)
-        if not self._owner.access.is_open or self._caller.token_id:
-            made.may_hear = lambda: self._may_hear(workflow_id)
+        made.may_hear = self.right_to_hear(workflow_id)
         return made
 
+    def right_to_hear(self, workflow_id: int) -> Callable[[], bool] | None:
+        """Return what tells whether the caller still has the right to events, None when everybody has.
+
+        It is asked while the owner publishes.
+        """
+        is_open = self._owner.access.is_open and not self._caller.token_id
+        return None if is_open else lambda: self._may_hear(workflow_id)
+
     def _may_hear(self, workflow_id: int) -> bool:
-        """Whether the caller still has the right to events; asked while the owner publishes them."""
         turn = Turn(self._owner, self._caller)
         try:
             self._owner.access.check(turn, OPERATIONS["watch_events"], {"id": workflow_id})

@@ -10,6 +10,7 @@ from typing import Any
 
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.resources import ComputeNode, Job
+from torc_core.service.events import DELETED
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, with_ids
 from torc_core.status import BY_NUMBER
@@ -80,6 +81,11 @@ def workflow_event(
         workflow_id, event_type, severity, category="workflow", type=event_type, user=turn.caller.user,
         message=message, **more,
     )  # fmt: skip
+
+
+def workflow_deleted(turn: Turn, workflow_id: int) -> None:
+    """Tell that there is no more to hear, at every level."""
+    workflow_event(turn, workflow_id, DELETED, f"workflow {workflow_id} was deleted", "error")
 
 
 def workflow_initialized(turn: Turn, state: WorkflowState, only_uninitialized: bool) -> None:

@@ -11,7 +11,7 @@ from torc_core.errors import Invalid
 from torc_core.records.answers import Deleted
 from torc_core.records.record import MAX_LIMIT, Page, Record, WorkflowPart, loaded_fields, row_reader
 from torc_core.records.resources import Workflow
-from torc_core.service import names, rules
+from torc_core.service import names, rules, telling
 from torc_core.service.api import verb_of
 from torc_core.service.filters import conditions, sort_field
 from torc_core.service.queries import check_page
@@ -112,7 +112,9 @@ def delete(turn: Turn, kind: type[R], id: int) -> R:
         turn.delete(kind, [Condition("id", "equal", id)])
         return record
     turn.touch(workflow_id)
-    if kind is not Workflow:
+    if kind is Workflow:
+        telling.workflow_deleted(turn, id)
+    else:
         rules.before_delete(turn, kind, workflow_id, [id])
     turn.delete(kind, [Condition("id", "equal", id)])
     turn.forget(workflow_id)

@@ -303,3 +303,16 @@ def test_a_frame_that_is_no_event_list_is_no_event():
         Frames(there).send({"events": [{"event_type": "x"}]})
         stream = _FarEvents(Frames(here), lambda frames: None)
         assert [e.event_type for e in stream.take(5)] == ["x"]
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "error"])
+def test_the_last_event_of_a_workflow_ends_its_streams(desk, level):
+    desk.jobs(())
+    other = desk.service.watch_events(desk.jobs(()), level)
+    desk.workflow_id -= 1
+    heard = desk.service.watch_events(desk.workflow_id, level)
+    desk.service.delete(Workflow, desk.workflow_id)
+    assert [event.event_type for event in heard] == ["workflow_deleted"]
+    assert heard.is_closed
+    assert not other.is_closed
+    other.close()
