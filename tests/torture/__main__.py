@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.torture.checks import counts
-from tests.torture.shots import run_embedded, run_with_server
+from tests.torture.shots import RunFailed, run_embedded, run_with_server
 
 SETTINGS = {"embedded": run_embedded, "server": run_with_server}
 _CHUNK = 20  # runs that share a server and a folder
@@ -29,12 +29,17 @@ def main() -> int:
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     print(f"seed {seed}, {given.runs} runs ({given.setting})", flush=True)
     begin, tally, failed = time.monotonic(), Counter[str](), 0
-    for setting, numbers in _chunks(given.setting, given.first, given.runs):
+    left = _chunks(given.setting, given.first, given.runs)
+    while left:
+        setting, numbers = left.pop(0)
         root = Path(tempfile.mkdtemp(prefix="torc-torture-"))
         try:
             tally += SETTINGS[setting](root, seed, numbers)
-        except AssertionError as exc:
+        except RunFailed as exc:
             failed += 1
+            if exc.number + 1 < numbers.stop:
+                left.insert(0, (setting, range(exc.number + 1, numbers.stop)))
+            numbers = range(numbers.start, exc.number + 1)
             print(f"{exc}\n  see {root}", file=sys.stderr, flush=True)
         else:
             shutil.rmtree(root)
@@ -44,7 +49,7 @@ def main() -> int:
 
 
 def _chunks(setting: str, first: int, runs: int) -> list[tuple[str, range]]:
-    """Deal runs out to settings; a failure ends only its chunk."""
+    """Deal runs out to settings; those behind one that failed begin with a new folder and a new server."""
     made = []
     for place, start in enumerate(range(first, first + runs, _CHUNK)):
         chosen = setting if setting != "all" else ("server" if place % 5 in (1, 3) else "embedded")

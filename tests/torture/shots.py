@@ -195,6 +195,14 @@ class Shooting:
         raise AssertionError(f"not complete after {_MOST_ROUNDS} rounds: {_said(folder)}")
 
 
+class RunFailed(AssertionError):
+    """A run that did not end right; ``number`` says which."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 def seeded(seed: int, number: int) -> random.Random:
     """Return the chance of one run; it depends on nothing but these two."""
     return random.Random(f"{seed} {number}")
@@ -232,4 +240,4 @@ def _named(seed: int, number: int, setting: str) -> Any:
         yield
     except Exception as exc:
         words = f"python -m tests.torture --seed {seed} --setting {setting} --first {number} --runs 1"
-        raise AssertionError(f"run {number} of seed {seed} ({setting}): {exc}; again: {words}") from exc
+        raise RunFailed(f"run {number} of seed {seed} ({setting}): {exc}; again: {words}", number) from exc
