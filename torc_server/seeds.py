@@ -68,7 +68,10 @@ def completion(service: LocalService, variables: dict[str, str], body: Any) -> A
         "compute_node_id": _whole(str(node)), "status": _word(str(status)), "exec_time_minutes": 0.0,
         "completion_time": utc_now(), "return_code": code,
     }  # fmt: skip
-    return path, {**usual, **{name: value for name, value in said.items() if value is not None and name != "status"}}
+    given = {name: value for name, value in said.items() if value is not None}
+    if "status" in given:
+        given["status"] = _word(str(given["status"]))
+    return path, usual | given
 
 
 def status_change(service: LocalService, variables: dict[str, str], body: Any) -> Asked:
