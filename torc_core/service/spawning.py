@@ -101,8 +101,8 @@ def _ids_by_name(turn: Turn, kind: type[Record], workflow_id: int, names: Iterab
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    rows = turn.rows(kind, ("name", "id"), of_workflow(workflow_id, Condition("name", "one_of", wanted)))
-    return dict(rows)
+    where = of_workflow(workflow_id, Condition("name", "one_of", wanted))
+    return dict(turn.rows(kind, ("name", "id"), where, order="name"))  # by id, SQLite would look at all jobs
 
 
 class _Names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from tests.unit.service.conftest import Desk
 from torc_core.errors import Invalid, NotFound
 from torc_core.records.answers.spawning import SpawnedJobs, SpawnRequest
 from torc_core.records.resources import FailureHandler, File, Job, ResourceRequirements, UserData, Workflow
+from torc_core.service.local import LocalService
 from torc_core.service.owner import Owner
 from torc_core.status import JobStatus
+from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 
 def running(desk: Desk, *needs: tuple[int, ...], **columns: Any) -> int:
@@ -411,3 +414,18 @@ def test_a_request_that_fails_leaves_the_graph_as_it_was(desk: Desk) -> None:
     assert len(desk.service._owner.state(desk.workflow_id).graph) == 2
     desk.finished({a: 0})
     assert run_all(desk) == ["x"]
+
+
+def test_names_are_found_by_index_however_many_jobs_there_are(tmp_path: Path) -> None:
+    storage = SqliteStorage(str(tmp_path / "torc.db"))
+    desk = Desk(LocalService(storage))
+    job_id = running(desk)
+    statements: list[str] = []
+    storage._db.set_trace_callback(statements.append)
+    spawn(desk, job_id, "x")
+    storage._db.set_trace_callback(None)
+    asked = [text for text in statements if text.startswith('SELECT "name", "id" FROM "jobs"')]
+    plans = [row[3] for text in asked for row in storage._db.execute(f"EXPLAIN QUERY PLAN {text}")]
+    assert [plan for plan in plans if "jobs_by_workflow_id_name" in plan]
+    assert not [plan for plan in plans if plan.endswith("jobs_by_workflow_id (workflow_id=?)")]
+    desk.service.close()
