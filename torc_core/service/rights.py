@@ -88,8 +88,8 @@ DECLARED: dict[str, Rule] = {
     "batch_complete_jobs": _WORK,
     "manage_status_change": _WORK,
     "retry_job": _WORK,
-    "resolve_failures": _USE,
     "spawn_jobs": _WORK,
+    "resolve_failures": _USE,
     # relations
     "list_job_ids": _WORK,
     "get_running_jobs": _WORK,
