@@ -319,7 +319,7 @@ def test_a_database_of_another_program_is_refused_and_not_changed(tmp_path):
     database = tmp_path / "torc_output/torc.db"
     before = change(database, "CREATE TABLE songs(title)", "INSERT INTO songs VALUES ('a')")
     for words in COMMANDS:
-        refused(torc(tmp_path, *words), "torc_output/torc.db is not a torc database", "Choose another file")
+        refused(torc(tmp_path, *words), "torc_output/torc.db is not a torc database", "Choose another place")
     assert database.read_bytes() == before
 
 

@@ -43,6 +43,7 @@ def test_without_anything_the_published_defaults_hold(place):
         "client.run.poll_interval": 5.0, "client.run.output_dir": "torc_output", "client.run.max_parallel_jobs": None,
         "client.run.num_cpus": None, "client.run.memory_gb": None, "client.run.num_gpus": None,
         "client.run.monitor": "auto", "client.run.cgroups": True, "client.tls.ca_cert": None,
+        "client.run.lease_seconds": None,
         "client.tls.insecure": False, "server.auth_file": None, "server.require_auth": False,
         "server.credential_cache_ttl_secs": 60.0, "server.enforce_access_control": False, "server.admin_users": [],
         "server.https": False, "server.tls_cert": None, "server.tls_key": None, "plugins.only": None,
