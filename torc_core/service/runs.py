@@ -73,7 +73,7 @@ def initialize_jobs(
     changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
     renumber(turn, state)
     actions.rearm(turn, state, full=not only_uninitialized)
-    if state.run_id > 1:
+    if state.run_id:  # in run 0 nothing can have a result of an earlier one
         _keep_latest_of_complete(turn, state)
     note_data(turn, state)
     telling.workflow_initialized(turn, state, only_uninitialized)

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.cli.rerunning import begin_next
 from torc_core.errors import Conflict, Invalid, NotFound
-from torc_core.records.answers import Archiving, FileTimes, JobReset
+from torc_core.records.answers import Archiving, FileTimes, JobReset, StartedJob, Tick
 from torc_core.records.resources import ComputeNode, Event, File, Job, Result, UserData, Workflow
 from torc_core.runner.beginning import begin_first_run
 from torc_core.status import JobStatus
@@ -95,6 +95,22 @@ def test_jobs_of_a_dead_runner_are_recorded_and_tried_again(desk: Desk) -> None:
     desk.finished({running.id: 0}, attempt=2)
     assert [r.attempt_id for r in desk.service.find(Result, desk.workflow_id).items] == [2]
     assert desk.service.find(Result, desk.workflow_id, all_runs=True).total_count == 2
+
+
+def test_the_result_of_a_run_before_the_first_is_not_a_latest_one_any_more(desk: Desk) -> None:
+    desk.jobs(())
+    desk.service.initialize_jobs(desk.workflow_id)  # as published clients may: run 0
+    desk.node()
+    [launch] = desk.service.tick(desk.workflow_id, Tick(compute_node_id=desk.node_id, run_id=0, limit=1)).jobs
+    moments = [StartedJob(job_id=launch.id, start_time=MOMENT)]
+    desk.service.tick(desk.workflow_id, Tick(compute_node_id=desk.node_id, run_id=0, started=moments))
+    desk.service.adopt_orphans(desk.workflow_id, [desk.node_id])
+    desk.begin()
+    desk.node()
+    desk.started(desk.tick(limit=1).jobs[0].id)
+    desk.finished({launch.id: 0})
+    assert [r.run_id for r in desk.service.find(Result, desk.workflow_id).items] == [1]
+    assert [r.run_id for r in desk.service.find(Result, desk.workflow_id, all_runs=True).items] == [0, 1]
 
 
 def test_jobs_of_a_dead_runner_fail_when_that_is_asked(desk: Desk) -> None:
