@@ -22,6 +22,7 @@ from torc_server.callers import UNKNOWN, Dialect, Identify, dialect_of, trusting
 from torc_server.codec import decode, encode
 from torc_server.params import Arguments, read_path_value, read_query
 from torc_server.polls import MAX_SECONDS, WAITS, Waits
+from torc_server.replies import Answer
 from torc_server.streams import Stream
 from torc_server.throttle import TooManyLogins
 from torc_server.waiting import Poll
@@ -32,7 +33,6 @@ ASYNCHRONOUS = {
     name: other for name, other in {"initialize_jobs": "start_initialize_jobs"}.items() if other in OPERATIONS
 }
 """Operations that can be asked for as a task, with the one that does so; both have one path."""
-Headers = tuple[tuple[str, str], ...]
 _LOGIN = (("WWW-Authenticate", 'Basic realm="Torc"'),)
 
 
@@ -54,14 +54,7 @@ class Request(NamedTuple):
     began: float
 
 
-class Reply(NamedTuple):
-    """An answer before it is written."""
-
-    status: int
-    body: bytes
-    headers: Headers = ()
-
-
+Handler = Callable[..., "bottle.HTTPResponse | bytes"]
 Observe = Callable[[str, int, float], None]
 """Hears of each answer: operation, status, seconds."""
 
@@ -74,7 +67,7 @@ def build_app(
     app.default_error_handler = partial(_error_page, identify)
     for op in OPERATIONS.values():
         path = PREFIX + op.path.replace("{", "<").replace("}", ">")
-        endpoint: Callable[..., bottle.HTTPResponse] = Endpoint(op, service, identify, observe)
+        endpoint: Handler = Endpoint(op, service, identify, observe)
         if op.name in ASYNCHRONOUS:
             endpoint = _either(endpoint, Endpoint(OPERATIONS[ASYNCHRONOUS[op.name]], service, identify, observe))
         app.route(path, op.method, endpoint)
@@ -84,12 +77,10 @@ def build_app(
     return app
 
 
-def _either(
-    now: Callable[..., bottle.HTTPResponse], later: Callable[..., bottle.HTTPResponse]
-) -> Callable[..., bottle.HTTPResponse]:
+def _either(now: Handler, later: Handler) -> Handler:
     """Return what gives a request to one of two endpoints: with ``async=true`` to the one that makes a task of it."""
 
-    def choose(**variables: str) -> bottle.HTTPResponse:
+    def choose(**variables: str) -> bottle.HTTPResponse | bytes:
         asked = parse_qs(bottle.request.environ.get("QUERY_STRING", "")).get("async")
         return (later if asked and asked[-1] == "true" else now)(**variables)
 
@@ -112,8 +103,8 @@ class Endpoint:
         self._arguments = Arguments(op)
         self._waits = WAITS.get(op.name)
 
-    def __call__(self, **variables: str) -> bottle.HTTPResponse:
-        """Answer the request that Bottle has in hand."""
+    def __call__(self, **variables: str) -> bottle.HTTPResponse | bytes:
+        """Answer the request that Bottle has in hand: on its connection, when it has one of ours."""
         environ = bottle.request.environ
         began, span = time.perf_counter(), replies.span_id(environ.get("HTTP_X_SPAN_ID"))
         dialect = dialect_of(environ.get("HTTP_USER_AGENT", ""), "HTTP_X_TORC_CLIENT_USER" in environ)
@@ -123,9 +114,13 @@ class Endpoint:
         except Exception as exc:  # noqa: BLE001  (every request has an answer)
             reply = _failed(exc, dialect)
         if reply is None:
-            return bottle.HTTPResponse(b"")  # it comes later
+            return b""  # it comes later
         self._note(environ, reply.status, span, began)
-        return written(reply.status, reply.body, span, reply.headers)
+        conn = environ.get("torc.connection")
+        if conn is None:
+            return written(reply, span)
+        conn.answer(reply, span)
+        return b""
 
     def _understand(
         self, environ: dict[str, Any], variables: dict[str, str], dialect: Dialect, span: str, began: float
@@ -146,7 +141,7 @@ class Endpoint:
         arguments = dialects.arguments_for(op, arguments, dialect)
         return Request(op, environ, dialect, service, arguments, span, began)
 
-    def _carry_out(self, request: Request) -> Reply | None:
+    def _carry_out(self, request: Request) -> Answer | None:
         """Return the answer, None when it comes later."""
         op, conn = self._op, request.environ.get("torc.connection")
         if op.is_stream and conn is not None:
@@ -160,9 +155,9 @@ class Endpoint:
             return self._reply(request, op.call(request.service, request.arguments))
         return self._try_at_once(request, waits, conn, seconds)
 
-    def _reply(self, request: Request, answer: Any) -> Reply:
+    def _reply(self, request: Request, answer: Any) -> Answer:
         status, shown = dialects.outgoing(self._op, answer, request.dialect, self._names)
-        return Reply(status, encode(shown))
+        return Answer(status, encode(shown))
 
     def _names(self, job_ids: list[int]) -> dict[int, str]:
         """Return the names of jobs, for answers that were allowed already."""
@@ -171,7 +166,7 @@ class Endpoint:
         )
         return found
 
-    def _try_at_once(self, request: Request, waits: Waits, conn: Any, seconds: float) -> Reply | None:
+    def _try_at_once(self, request: Request, waits: Waits, conn: Any, seconds: float) -> Answer | None:
         op, waiting = self._op, conn.server.hub.waiting
         version = waiting.version(request.arguments["id"])
         arguments = waits.at_once(request.arguments)
@@ -189,7 +184,7 @@ class Endpoint:
             except Exception as exc:  # noqa: BLE001  (every request has an answer)
                 reply = _failed(exc, request.dialect)
             self._note(request.environ, reply.status, request.span, request.began)
-            return replies.whole(reply.status, reply.body, close=conn.ends, span=request.span)
+            return replies.whole(reply, request.span, conn.ends)
 
         poll = Poll(conn, request.arguments["id"], seconds, ask, for_jobs=waits.for_jobs)
         poll.version, poll.waiting, conn.poll = version, waiting, poll
@@ -232,33 +227,30 @@ def _no_such_path() -> NotFound:
     return NotFound(f"there is nothing at this path; the API is under {PREFIX}/")
 
 
-def _failed(exc: Exception, dialect: Dialect = UNKNOWN) -> Reply:
+def _failed(exc: Exception, dialect: Dialect = UNKNOWN) -> Answer:
     """Return the answer for what went wrong."""
     if isinstance(exc, TorcError):
         headers = _LOGIN if isinstance(exc, Unauthorized) else ()
         if isinstance(exc, TooManyLogins):
             headers = (("Retry-After", str(exc.details["retry_after"])),)
-        return Reply(exc.code, encode(dialects.error(exc, dialect)), headers)
+        return Answer(exc.code, encode(dialects.error(exc, dialect)), headers)
     if isinstance(exc, RecursionError):
-        return Reply(422, replies.error_body("the body is nested too deeply"))
+        return Answer(422, replies.error_body("the body is nested too deeply"))
     logging.getLogger("torc.server").error("a request failed", exc_info=exc)
-    return Reply(500, replies.error_body("the server failed; its log says why", "InternalServerError"))
+    return Answer(500, replies.error_body("the server failed; its log says why", "InternalServerError"))
 
 
-def written(
-    status: int, body: bytes, span: str = "", headers: Headers = (), content_type: str = replies.JSON
-) -> bottle.HTTPResponse:
+def written(answer: Answer, span: str = "") -> bottle.HTTPResponse:
     """Return an answer with what every one of them carries."""
-    fields = {"Content-Type": content_type, replies.SPAN: span or replies.span_id(None)}
+    fields = {"Content-Type": answer.content_type, replies.SPAN: span or replies.span_id(None)}
     fields.update(replies.COMMON)
-    fields.update(headers)
-    return bottle.HTTPResponse(body, status, fields)
+    fields.update(answer.fields)
+    return bottle.HTTPResponse(answer.body, answer.status, fields)
 
 
 def refusal(exc: Exception) -> bottle.HTTPResponse:
     """Return the answer for what went wrong outside of operations."""
-    reply = _failed(exc)
-    return written(reply.status, reply.body, headers=reply.headers)
+    return written(_failed(exc))
 
 
 def _error_page(identify: Identify, error: bottle.HTTPError) -> bytes:
@@ -273,7 +265,7 @@ def _error_page(identify: Identify, error: bottle.HTTPError) -> bytes:
     except TorcError as exc:
         reply = _failed(exc)
         bottle.response.status = reply.status
-        for name, value in reply.headers:
+        for name, value in reply.fields:
             bottle.response.set_header(name, value)
         return reply.body
     if error.status_code == 404:

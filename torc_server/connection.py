@@ -1,28 +1,32 @@
 """One connection: whole requests in, answers out, never waiting for the network in a thread that answers requests.
 
-cheroot parses heads and speaks WSGI; where it would read from and write to the socket there are buffers here. The hub
-fills and empties them.
+The hub fills what is read and empties what is written; a thread of cheroot's has the application answer what is whole.
 """
 
 from __future__ import annotations
 
 import enum
 import io
+import logging
 import socket
 import ssl
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from cheroot.server import HTTPConnection, HTTPRequest
-from cheroot.wsgi import Gateway_10
+from cheroot.server import HTTPConnection
 
-from torc_server.reading import Incoming
-from torc_server.replies import error_body, whole
+from torc_server.heads import Head, read_head
+from torc_server.reading import Incoming, Refusal
+from torc_server.replies import COMMON, JSON, SPAN, Answer, error_body, span_id, whole
 
 if TYPE_CHECKING:
     from torc_server.streams import Stream
     from torc_server.waiting import Poll
 
+LOG = logging.getLogger("torc.server")
+_OURS = frozenset({name.lower() for name, _ in COMMON} | {SPAN.lower(), "content-type", "content-length"})
+"""Fields that every answer has from us."""
 CHUNK = 256 * 1024
 _MANY = 16
 """Pieces that are sent with one call."""
@@ -81,65 +85,8 @@ class Outgoing:
         return True
 
 
-class Request(HTTPRequest):
-    """A request whose head and body are there already, and whose refusals are JSON."""
-
-    def parse_request(self) -> None:
-        """Parse the head."""
-        self.conn.rfile = io.BytesIO(self.conn.incoming.head)
-        super().parse_request()
-
-    def read_request_line(self) -> bool:
-        """Parse the first line; the path stays as it was sent, since what is encoded in it is no separator."""
-        if not super().read_request_line():
-            return False
-        self.path = self.uri.partition(b"?")[0]
-        return True
-
-    def respond(self) -> None:
-        """Have the application answer."""
-        self.rfile = io.BytesIO(self.conn.incoming.body)
-        self.chunked_read = False
-        self.server.gateway(self).respond()
-        if self.ready:
-            self.ensure_headers_sent()
-        if self.chunked_write:
-            self.conn.wfile.write(b"0\r\n\r\n")
-
-    def simple_response(self, status: str | int, msg: str = "") -> None:
-        """Refuse the request; the connection ends with it."""
-        self.close_connection = True
-        number, _, words = str(status).partition(" ")
-        self.conn.wfile.write(whole(int(number), error_body(msg or words), close=True))
-
-
-class Gateway(Gateway_10):
-    """Gives the application the connection, on which it may leave a poll or a stream in place of an answer."""
-
-    def get_environ(self) -> dict[str, Any]:
-        """Return what the application sees."""
-        env: dict[str, Any] = super().get_environ()
-        env["torc.connection"] = self.req.conn
-        env["CONTENT_LENGTH"] = str(len(self.req.conn.incoming.body))
-        return env
-
-    def respond(self) -> None:
-        """Ask the application; nothing is sent of the answer of one that left something else."""
-        conn = self.req.conn
-        response = self.req.server.wsgi_app(self.env, self.start_response)
-        if conn.poll is None and conn.stream is None:
-            for piece in response:
-                self.write(piece)
-            self.req.ensure_headers_sent()
-        else:
-            self.req.sent_headers = True
-            self.req.chunked_write = False
-
-
 class Connection(HTTPConnection):
     """A connection between the hub and the threads that answer."""
-
-    RequestHandlerClass = Request
 
     def __init__(self, server: Any, sock: socket.socket, max_body: int) -> None:
         super().__init__(server, sock, Outgoing)
@@ -148,18 +95,82 @@ class Connection(HTTPConnection):
         self.deadline = float("inf")
         self.started = 0.0
         self.watched = 0  # what the hub's selector waits for
+        self.is_gone = False  # for the selector, which is never to see it again
         self.counted = 0  # bytes in the hub's count of what is being received
         self.ends = False  # after what is being sent
+        self.is_answered = self._is_head = self._is_old = False
+        self._port = str(server.bind_addr[1])
+        self._scheme = "http" if server.ssl_adapter is None else "https"
         self.poll: Poll | None = None
         self.stream: Stream | None = None
 
     def communicate(self) -> bool:
         """Answer the request that is there, or try again to answer the one that waits; the hub goes on from there."""
         if self.poll is None:
-            self.ends = not super().communicate()
+            self._answer()
         else:
             self.poll.attempt()
         return True
+
+    def answer(self, answer: Answer, span: str) -> None:
+        """Leave the answer to the present request, to be sent."""
+        self.is_answered = True
+        self.wfile.write(whole(answer, span, self.ends, has_body=not self._is_head, is_old=self._is_old))
+
+    def _answer(self) -> None:
+        """Have the application answer a whole request."""
+        self.is_answered = self._is_head = self._is_old = False
+        head = read_head(self.incoming.head)
+        if isinstance(head, Refusal):
+            self.ends = True
+            self.answer(Answer(head.status, error_body(head.message)), span_id(None))
+            return
+        self.ends = head.ends or not self.server.hub.can_add_keepalive_connection
+        self._is_head, self._is_old = head.method == "HEAD", head.is_old
+        said: list[Any] = []
+        try:
+            pieces = self.server.wsgi_app(self._environ(head), lambda *words: said.extend(words))
+        except Exception:
+            LOG.exception("the application failed")
+            self.answer(Answer(500, error_body("the server failed; its log says why")), span_id(None))
+            return
+        if self.is_answered or self.poll is not None or self.stream is not None:
+            return
+        status, fields = said[:2]
+        ours = {name.lower(): value for name, value in fields}
+        kept = tuple((name, value) for name, value in fields if name.lower() not in _OURS)
+        answer = Answer(int(status.partition(" ")[0]), b"".join(pieces), kept, ours.get("content-type", JSON))
+        self.answer(answer, ours.get(SPAN.lower()) or span_id(None))
+
+    def _environ(self, head: Head) -> dict[str, Any]:
+        """Return what the application sees; the path stays encoded, since what is encoded in it is no separator."""
+        path, _, query = head.target.partition("?")
+        body = self.incoming.body
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": head.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_URI": head.target,
+            "SERVER_NAME": self.server.server_name,
+            "SERVER_PORT": self._port,
+            "SERVER_PROTOCOL": "HTTP/1.0" if head.is_old else "HTTP/1.1",
+            "REMOTE_ADDR": self.remote_addr,
+            "REMOTE_PORT": self.remote_port,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": self._scheme,
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        environ.update(head.fields)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["torc.connection"] = self
+        if self.ssl_env:
+            environ.update(self.ssl_env)
+        return environ
 
     def receive(self, room: int) -> bool:
         """Take what has arrived, at most about ``room`` bytes; whether the other side still sends. Raises OSError."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import selectors
 import socket
 import ssl
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from torc_server.connection import CHUNK, Connection, State
 from torc_server.reading import Refusal
-from torc_server.replies import error_body, whole
+from torc_server.replies import Answer, error_body, span_id, whole
 from torc_server.streams import Streams
 from torc_server.waiting import Waiting
 
 if TYPE_CHECKING:
     from torc_server.web import WebServer
 
+LOG = logging.getLogger("torc.server")
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _ACCEPTS = 64
 _ENOUGH = 4 * CHUNK
@@ -74,8 +76,12 @@ class Hub:
             with self._lock:
                 self._arrivals.append(conn)
             self.wake()
-        else:
+            return
+        try:
             self._flush(conn)
+        except Exception:  # the thread is to live on
+            LOG.exception("a connection broke")
+            self._end(conn)
 
     def run(self, expiration_interval: float) -> None:
         """Serve until ``stop``."""
@@ -197,6 +203,8 @@ class Hub:
                 self._shake_hands(conn)
             elif conn.state is State.DRAINING:
                 self._drain(conn)
+            elif conn.state is State.WORKING:
+                self._unwatch_working(conn)
         except OSError:
             self._end(conn)
 
@@ -236,7 +244,6 @@ class Hub:
 
     def _give_to_threads(self, conn: Connection) -> None:
         self._stop_counting(conn)
-        self._unwatch(conn)
         conn.state = State.WORKING
         self._server.process_conn(conn)
 
@@ -259,7 +266,7 @@ class Hub:
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
         self._stop_counting(conn)
         conn.incoming.drop()
-        conn.wfile.write(whole(refusal.status, error_body(refusal.message), close=True))
+        conn.wfile.write(whole(Answer(refusal.status, error_body(refusal.message)), span_id(None), True))
         conn.deadline = time.monotonic() + self._limits.drain_s
         conn.state = State.DRAINING
         conn.send()
@@ -323,11 +330,11 @@ class Hub:
     def _begin_next(self, conn: Connection) -> None:
         """Wait for the next request of a connection, unless something of it is there already."""
         conn.incoming.next()
+        has_more = not conn.incoming.is_empty or (isinstance(conn.socket, ssl.SSLSocket) and conn.socket.pending())
         now = conn.started = time.monotonic()
         conn.deadline = now + self._limits.idle_s
-        conn.state = State.READING
-        has_more = isinstance(conn.socket, ssl.SSLSocket) and conn.socket.pending()
-        if has_more or not conn.incoming.is_empty:
+        conn.state = State.READING  # from here on it is the hub's
+        if has_more:
             with self._lock:
                 self._arrivals.append(conn)
             self.wake()
@@ -338,7 +345,7 @@ class Hub:
 
     def _watch(self, conn: Connection, events: int) -> None:
         with self._lock:
-            if conn.watched == events:
+            if conn.watched == events or conn.is_gone:
                 return
             if conn.watched:
                 self._selector.modify(conn.socket, events, conn)
@@ -352,7 +359,16 @@ class Hub:
                 conn.watched = 0
                 self._selector.unregister(conn.socket)
 
+    def _unwatch_working(self, conn: Connection) -> None:
+        """A client has more to say, or is gone, before it is answered: that has to wait."""
+        with self._lock:
+            if conn.watched and conn.state is State.WORKING:  # not any more when its thread was quicker
+                conn.watched = 0
+                self._selector.unregister(conn.socket)
+
     def _end(self, conn: Connection) -> None:
+        """Let go of a connection; any thread, even while another one hands it over."""
+        conn.is_gone = True
         self._unwatch(conn)
         self._stop_counting(conn)
         self._connections.discard(conn)

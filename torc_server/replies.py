@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
+from email.utils import formatdate
+from functools import cache, lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 from torc_server.codec import encode
 
@@ -39,18 +43,38 @@ def error_body(message: str, name: str = "") -> bytes:
     return encode({"error": body | {"error": name} if name else body})
 
 
-def whole(status: int, body: bytes, *, close: bool, span: str = "", content_type: str = JSON) -> bytes:
-    """Return a whole answer with its head."""
-    lines = [
-        f"HTTP/1.1 {status} {reason(status)}",
-        f"Content-Type: {content_type}",
-        f"Content-Length: {len(body)}",
-        *(f"{name}: {value}" for name, value in COMMON),
-        f"{SPAN}: {span or span_id(None)}",
-    ]
-    if close:
+class Answer(NamedTuple):
+    """An answer before it is written."""
+
+    status: int
+    body: bytes
+    fields: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+
+
+def whole(answer: Answer, span: str, ends: bool, *, has_body: bool = True, is_old: bool = False) -> bytes:
+    """Return a whole answer with its head; ``is_old`` says that the request was HTTP/1.0."""
+    lines = [f"{_first_line(answer.status)}\r\nContent-Type: {answer.content_type}\r\n{_common(int(time.time()))}"]
+    lines += [f"{name}: {value}" for name, value in answer.fields]
+    if ends:
         lines.append("Connection: close")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    elif is_old:
+        lines.append("Connection: keep-alive")
+    lines.append(f"{SPAN}: {span}\r\nContent-Length: {len(answer.body)}\r\n\r\n")
+    head = "\r\n".join(lines).encode("latin-1")
+    return head + answer.body if has_body else head
+
+
+@lru_cache(maxsize=2)
+def _common(second: int) -> str:
+    """Return the fields of every answer in one second."""
+    fields = (*COMMON, ("Date", formatdate(second, usegmt=True)))
+    return "\r\n".join(f"{name}: {value}" for name, value in fields)
+
+
+@cache
+def _first_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {reason(status)}"
 
 
 def stream_head(span: str) -> bytes:

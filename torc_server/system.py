@@ -18,6 +18,7 @@ from torc_server.app import PREFIX, refusal, written
 from torc_server.callers import Identify, dialect_of
 from torc_server.codec import encode
 from torc_server.openapi import document
+from torc_server.replies import Answer
 
 if TYPE_CHECKING:
     from torc_core.service.local import LocalService
@@ -34,8 +35,8 @@ def add_system_routes(app: bottle.Bottle, service: LocalService, metrics: counts
             service.owner.read(lambda turn: turn.storage.count(Workflow), Caller())
         except TorcError as exc:
             LOG.warning("not healthy: %s", exc)
-            return written(503, encode({"status": "unavailable", "message": str(exc)}))
-        return written(200, encode({"status": "ok", "version": __version__}))
+            return written(Answer(503, encode({"status": "unavailable", "message": str(exc)})))
+        return written(Answer(200, encode({"status": "ok", "version": __version__})))
 
     def asked(answer: Callable[[], bottle.HTTPResponse]) -> Callable[[], bottle.HTTPResponse]:
         def handle() -> bottle.HTTPResponse:
@@ -48,11 +49,14 @@ def add_system_routes(app: bottle.Bottle, service: LocalService, metrics: counts
 
         return handle
 
+    def counted() -> Answer:
+        return Answer(200, metrics.text().encode(), content_type=counts.CONTENT_TYPE)
+
     app.route("/health", "GET", health)
-    app.route("/version", "GET", asked(lambda: written(200, encode(service.get_version()))))
+    app.route("/version", "GET", asked(lambda: written(Answer(200, encode(service.get_version())))))
     for path in ("/openapi.json", f"{PREFIX}/openapi.json"):
-        app.route(path, "GET", asked(lambda: written(200, encode(document()))))
-    app.route("/metrics", "GET", asked(lambda: written(200, metrics.text().encode(), content_type=counts.CONTENT_TYPE)))
+        app.route(path, "GET", asked(lambda: written(Answer(200, encode(document())))))
+    app.route("/metrics", "GET", asked(lambda: written(counted())))
 
 
 def add_gauges(metrics: counts.Metrics, service: LocalService, hub: Hub) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cheroot.wsgi import Server
 
-from torc_server.connection import Connection, Gateway
+from torc_server.connection import Connection
 from torc_server.hub import Hub
 from torc_server.reading import MAX_BODY
 
@@ -36,8 +36,6 @@ class Limits(NamedTuple):
 class WebServer(Server):
     """Serves a WSGI application; ``prepare``, ``serve`` until another thread calls ``stop``."""
 
-    gateway = Gateway
-
     def __init__(
         self,
         address: tuple[str, int],
@@ -49,7 +47,6 @@ class WebServer(Server):
         ssl_adapter: Any = None,
     ) -> None:
         super().__init__(address, app, numthreads=threads, request_queue_size=_BACKLOG)
-        self.gateway = Gateway
         self._connections: Any = None
         self.ready: bool = False
         self.owner, self.limits = owner, limits

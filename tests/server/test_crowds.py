@@ -174,3 +174,26 @@ def test_a_listener_that_does_not_read_loses_events_and_is_told(server, gather):
     assert json.loads(frame.split(b"data: ")[1])["dropped"] > 0
     assert server.post(f"/workflows/{workflow_id}/reset_job_status")["updated_count"] == 20_000
     crowd.until(lambda data: b"workflow_reset" in data or b"jobs_reset" in data, "nothing after it")
+
+
+def test_connections_that_come_and_go_disturb_nobody(server):
+    failed = []
+
+    def work(number):
+        for turn in range(200):
+            crowd = Crowd(server.port, [request("GET", "/ping", head=("Connection: close",) if turn % 2 else ())])
+            try:
+                assert body_of(crowd.until(is_whole, "no answer")[0])[0] == 200
+            except Exception as exc:
+                failed.append(exc)
+            crowd.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    until(lambda: gauge(server, "torc_connections") == 1, "connections are kept")
+    assert "Traceback" not in server.text()
+    assert server.stop() == 0
