@@ -7,10 +7,8 @@ Whoever is slow in sending or in reading holds a descriptor until a deadline, an
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
-import selectors
 import socket
 import ssl
 import threading
@@ -22,12 +20,12 @@ from torc_server.reading import Refusal
 from torc_server.replies import Answer, error_body, span_id, whole
 from torc_server.streams import Streams
 from torc_server.waiting import Waiting
+from torc_server.watching import READ, WRITE, Watch
 
 if TYPE_CHECKING:
     from torc_server.web import WebServer
 
 LOG = logging.getLogger("torc.server")
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _ACCEPTS = 64
 _ENOUGH = 4 * CHUNK
 """Connections taken, and bytes read of one, before others have their turn."""
@@ -40,12 +38,8 @@ class Hub:
 
     def __init__(self, server: WebServer) -> None:
         self._server, self._limits = server, server.limits
-        self._selector = selectors.DefaultSelector()
-        self._lock = threading.Lock()  # of the selector's table
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        for sock in (self._wake_reader, self._wake_writer):
-            sock.setblocking(False)
-        self._is_awake = False
+        self._watch = Watch()
+        self._lock = threading.Lock()  # of the arrivals
         self._is_serving = self._is_stopping = False
         self._closes_at = float("inf")
         self._expire_at = 0.0
@@ -55,8 +49,7 @@ class Hub:
         self.streams = Streams(server.owner.events, self._flush, self.wake)
         self._arrivals: list[Connection] = []
         server.socket.setblocking(False)
-        self._selector.register(server.socket, READ, None)
-        self._selector.register(self._wake_reader, READ, None)
+        self._watch.listener(server.socket)
 
     # what cheroot asks of a connection manager
 
@@ -104,33 +97,24 @@ class Hub:
         """Let go of everything."""
         for conn in list(self._connections):
             self._end(conn)
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._watch.close()
 
     # the loop
 
     def wake(self) -> None:
         """Have the loop look around; any thread."""
-        if not self._is_awake:
-            self._is_awake = True
-            with contextlib.suppress(OSError):  # it is full, or closed
-                self._wake_writer.send(b".")
+        self._watch.wake()
 
     def _turn(self) -> None:
         now = time.monotonic()
         if self._is_stopping:
             self._wind_up()
         later = min(self.waiting.work(now), self.streams.work(now), self._expire_at, self._closes_at)
-        for key, mask in self._selector.select(max(0.0, later - now)):
-            if key.data is not None:
-                self._serve(key.data, mask)
-            elif key.fileobj is self._wake_reader:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_reader.recv(64)
-            else:
+        for conn, mask in self._watch.wait(max(0.0, later - now)):
+            if conn is None:
                 self._accept()
-        self._is_awake = False  # whoever comes after this wakes us again
+            else:
+                self._serve(conn, mask)
         self._take_arrivals()
         now = time.monotonic()
         if now >= self._expire_at:
@@ -143,11 +127,11 @@ class Hub:
         for conn in arrivals:
             if conn.poll is not None:
                 conn.state = State.PARKED
-                self._watch(conn, READ)
+                self._watch.follow(conn, READ)
                 self.waiting.park(conn.poll)
             elif conn.stream is not None:
                 conn.state = State.STREAMING
-                self._watch(conn, READ)
+                self._watch.follow(conn, READ)
                 self.streams.open(conn.stream, time.monotonic())
             else:
                 self._serve(conn, READ)
@@ -178,7 +162,7 @@ class Hub:
         conn.deadline = time.monotonic() + self._limits.head_s
         conn.state = State.READING if adapter is None else State.HANDSHAKE
         self._connections.add(conn)
-        self._watch(conn, READ)
+        self._watch.follow(conn, READ)
 
     def _make_room(self) -> None:
         """No more descriptors: end the connection that has been idle for the longest time."""
@@ -204,7 +188,7 @@ class Hub:
             elif conn.state is State.DRAINING:
                 self._drain(conn)
             elif conn.state is State.WORKING:
-                self._unwatch_working(conn)
+                self._watch.leave_working(conn)
         except OSError:
             self._end(conn)
 
@@ -212,10 +196,10 @@ class Hub:
         try:
             conn.socket.do_handshake()
         except ssl.SSLWantReadError:
-            self._watch(conn, READ)
+            self._watch.follow(conn, READ)
             return
         except ssl.SSLWantWriteError:
-            self._watch(conn, WRITE)
+            self._watch.follow(conn, WRITE)
             return
         conn.ssl_env = self._server.ssl_adapter.get_environ(conn.socket)
         conn.state = State.READING
@@ -261,7 +245,7 @@ class Hub:
             conn.deadline = conn.started + limits.body_s + incoming.size / limits.least_rate
         elif not incoming.is_empty:
             conn.deadline = conn.started + limits.head_s
-        self._watch(conn, READ)
+        self._watch.follow(conn, READ)
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
         self._stop_counting(conn)
@@ -270,7 +254,7 @@ class Hub:
         conn.deadline = time.monotonic() + self._limits.drain_s
         conn.state = State.DRAINING
         conn.send()
-        self._watch(conn, READ)
+        self._watch.follow(conn, READ)
 
     def _drain(self, conn: Connection) -> None:
         """Take what a refused client still sends: a reset would take the answer from it."""
@@ -297,7 +281,7 @@ class Hub:
         elif conn.poll is not None:
             conn.incoming.feed(data)
             if conn.incoming.size > _ENOUGH:
-                self._unwatch(conn)  # it is heard when the answer is out
+                self._watch.leave(conn)  # it is heard when the answer is out
 
     # answers
 
@@ -314,14 +298,14 @@ class Hub:
             if is_sent and conn.stream.behind:
                 self.streams.drained(conn.stream)
                 is_sent = conn.wfile.is_empty
-            self._watch(conn, READ if is_sent else READ | WRITE)
+            self._watch.follow(conn, READ if is_sent else READ | WRITE)
         elif not is_sent:
             if conn.state is not State.WRITING:
                 conn.started, conn.wfile.bytes_written = time.monotonic(), 0
             limits = self._limits
             conn.deadline = conn.started + limits.write_s + conn.wfile.bytes_written / limits.least_rate
             conn.state = State.WRITING
-            self._watch(conn, WRITE)
+            self._watch.follow(conn, WRITE)
         elif conn.ends or self._is_stopping:
             self._end(conn)
         else:
@@ -339,37 +323,14 @@ class Hub:
                 self._arrivals.append(conn)
             self.wake()
         else:
-            self._watch(conn, READ)
+            self._watch.follow(conn, READ)
 
     # connections
-
-    def _watch(self, conn: Connection, events: int) -> None:
-        with self._lock:
-            if conn.watched == events or conn.is_gone:
-                return
-            if conn.watched:
-                self._selector.modify(conn.socket, events, conn)
-            else:
-                self._selector.register(conn.socket, events, conn)
-            conn.watched = events
-
-    def _unwatch(self, conn: Connection) -> None:
-        with self._lock:
-            if conn.watched:
-                conn.watched = 0
-                self._selector.unregister(conn.socket)
-
-    def _unwatch_working(self, conn: Connection) -> None:
-        """A client has more to say, or is gone, before it is answered: that has to wait."""
-        with self._lock:
-            if conn.watched and conn.state is State.WORKING:  # not any more when its thread was quicker
-                conn.watched = 0
-                self._selector.unregister(conn.socket)
 
     def _end(self, conn: Connection) -> None:
         """Let go of a connection; any thread, even while another one hands it over."""
         conn.is_gone = True
-        self._unwatch(conn)
+        self._watch.leave(conn)
         self._stop_counting(conn)
         self._connections.discard(conn)
         poll = conn.poll
@@ -392,8 +353,7 @@ class Hub:
     def _wind_up(self) -> None:
         """Begin to stop: once."""
         if not self.waiting.is_closing:
-            with self._lock, contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(self._server.socket)
+            self._watch.leave_listener()
             self._server.socket.close()
             self.waiting.close()
             self.streams.close()

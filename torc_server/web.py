@@ -10,6 +10,7 @@ from cheroot.wsgi import Server
 
 from torc_server.connection import Connection
 from torc_server.hub import Hub
+from torc_server.pool import Pool
 from torc_server.reading import MAX_BODY
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class WebServer(Server):
         ssl_adapter: Any = None,
     ) -> None:
         super().__init__(address, app, numthreads=threads, request_queue_size=_BACKLOG)
+        self.requests = Pool(self, threads)
         self._connections: Any = None
         self.ready: bool = False
         self.owner, self.limits = owner, limits
