@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 30.0
-_SILENCE_SECONDS = 30.0  # after so long without an answer much may have happened
+_HELD_SECONDS = 10.0  # between turns that say what is held: others may take single jobs away
 _CHUNK = 5000  # finished jobs in one turn, after a long outage
 
 
@@ -44,8 +44,8 @@ class Reporter:
         self.trouble: TorcError | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._version = 0  # of the workflow, as of the last answer
-        self._answered_at = float("inf")  # never yet: then nothing is held
-        self._silence = _SILENCE_SECONDS if lease_seconds is None else min(_SILENCE_SECONDS, lease_seconds / 2)
+        self._held_told_at = float("-inf")
+        self._held_seconds = _HELD_SECONDS if lease_seconds is None else min(_HELD_SECONDS, lease_seconds / 2)
 
     @property
     def has_news(self) -> bool:
@@ -57,8 +57,8 @@ class Reporter:
     ) -> TickAnswer | None:
         """Tell everything and ask for jobs; None when the service is away, with ``retry_at`` set.
 
-        After that the next turn asks for what may have been given in an answer that did not arrive. After a silence it
-        says what is ``held`` (job, attempt), since the service may have given that to others.
+        After that the next turn asks for what may have been given in an answer that did not arrive. Now and then, and
+        always after a silence, a turn says what is ``held`` (job, attempt): the service may have given that to others.
         """
         started, finished, released = self.started, self.finished[:_CHUNK], self.released
         values: dict[str, Any] = {**self._always, "limit": limit, "room": room}
@@ -70,7 +70,8 @@ class Reporter:
             values["released"] = released
         if self.away_since is not None:
             values["resend"] = True
-        if self.away_since is not None or now - self._answered_at > self._silence:
+        tells_held = self.away_since is not None or now - self._held_told_at >= self._held_seconds
+        if tells_held:
             values["held"] = [HeldJob(job_id=job_id, attempt_id=attempt) for job_id, attempt in held()]
         told = self.actions.fill(values)
         try:
@@ -85,7 +86,8 @@ class Reporter:
         if self.away_since is not None:
             self.away_since, self.retry_at, self._retry_seconds = None, 0.0, _FIRST_RETRY_SECONDS
         self.started, self.finished, self.released = [], self.finished[len(finished) :], []
-        self._answered_at = now
+        if tells_held:
+            self._held_told_at = now
         self._version = answer.version
         self.actions.take(answer, told)
         return answer

@@ -387,9 +387,10 @@ def test_a_job_taken_away_while_its_script_runs_is_forgotten_with_it(run, tmp_pa
 
     def later():
         wait_for((tmp_path / "up").exists, "the script")
+        wait_for(lambda: service.status[1] == "running", "the report of the start")
         service.take_away("a")
 
-    summary = run(service, take, lease_seconds=0.4)  # so that it says often what it has
+    summary = run(service, take, lease_seconds=1.0)  # so that it says often what it has
     assert summary.wall_seconds < 60
     assert {job for job, _ in service.results} == {service.named("b")}
 

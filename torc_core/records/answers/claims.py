@@ -90,7 +90,7 @@ class Tick(Value):
     limit: int = field("give at most so many jobs", default=0)
     room: NodeResources | None = field("give only what fits together; null: any job without labels", default=None)
     strict_scheduler_match: bool = False
-    held: list[HeldJob] | None = field("all it has, after a silence; the answer names what is lost", default=None)
+    held: list[HeldJob] | None = field("all it has, now and then; the answer names what is lost", default=None)
     wait_seconds: float = field("answer later when there is nothing to tell yet", default=0.0)
     resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
     can_run: list[str] | None = field(
