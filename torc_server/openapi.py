@@ -61,6 +61,7 @@ _REQUIRED = {
     "EventModel": ("data",),
 }
 """Fields that answers always have, though we do without them in requests."""
+_VARIABLE = re.compile(r"{(\w+)}")
 Schemas = dict[str, Any]
 
 
@@ -68,8 +69,12 @@ def document() -> dict[str, Any]:
     """Return the document."""
     schemas: Schemas = {"ErrorResponse": _ERROR, "JobStatusCounts": _COUNTS}
     paths: dict[str, Any] = {}
+    known: dict[str, str] = {}  # what a path looks like without names, and its first form
     for op in OPERATIONS.values():
-        paths.setdefault(op.path, {})[op.method.lower()] = _entry(op, schemas)
+        path = known.setdefault(_VARIABLE.sub("{}", op.path), op.path)
+        entry = _entry(op, schemas)
+        _rename(entry, _VARIABLE.findall(op.path), _VARIABLE.findall(path))
+        paths.setdefault(path, {})[op.method.lower()] = entry
     licence = {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"}
     logins = {"basic": {"type": "http", "scheme": "basic"}, "token": {"type": "http", "scheme": "bearer"}}
     return {
@@ -80,6 +85,14 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": logins},
     }
+
+
+def _rename(entry: dict[str, Any], names: list[str], others: list[str]) -> None:
+    """Give the variables of a path the names that they have with its other methods."""
+    renamed = dict(zip(names, others, strict=True))
+    for parameter in entry["parameters"]:
+        if parameter["in"] == "path":
+            parameter["name"] = renamed[parameter["name"]]
 
 
 def _entry(op: Operation, schemas: Schemas) -> dict[str, Any]:

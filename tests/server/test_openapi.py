@@ -1,6 +1,7 @@
 """The derived document beside those of two releases of the published API: each difference has its reason here."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,15 @@ def test_the_comparison_sees_what_is_wrong(ours, change):
 def test_every_operation_is_in_the_document():
     listed = {op["operationId"] for methods in document()["paths"].values() for op in methods.values()}
     assert listed == set(OPERATIONS)
+
+
+def test_no_path_is_there_twice_under_other_names():
+    paths = document()["paths"]
+    assert len({re.sub("{.*?}", "{}", path) for path in paths}) == len(paths)
+    for path, methods in paths.items():
+        for op in methods.values():
+            said = {p["name"] for p in op["parameters"] if p["in"] == "path"}
+            assert said == set(re.findall("{(.*?)}", path)), op["operationId"]
 
 
 def test_the_document_is_served_and_written(server, tmp_path):

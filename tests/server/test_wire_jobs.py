@@ -182,6 +182,17 @@ def test_jobs_are_claimed_that_fit_together(shared_server):
     assert [job["name"] for job in fits(shared_server, workflow_id, num_nodes=2)[1]["jobs"]] == ["b", "c"]
 
 
+def test_more_memory_than_there_can_be_is_enough_for_everything(shared_server):
+    workflow_id, [job] = seeding.ready(shared_server, "a")
+    assert [found["id"] for found in fits(shared_server, workflow_id, memory_gb=1e308)[1]["jobs"]] == [job]
+
+
+def test_jobs_of_no_status_are_none(shared_server):
+    workflow_id, _ = seeding.ready(shared_server, "a")
+    status, data = ask(shared_server, "POST", f"/workflows/{workflow_id}/reset_jobs", {"statuses": []})
+    assert (status, "no job" in data["error"]["message"]) == (422, True)
+
+
 def test_a_started_job_says_where(shared_server):
     workflow_id, [job] = seeding.ready(shared_server, "a")
     node = seeding.node(shared_server, workflow_id)

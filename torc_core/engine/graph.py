@@ -134,6 +134,8 @@ class WorkflowGraph:
 
     def find(self, *statuses: int) -> list[int]:
         """Return the jobs' nodes having one of ``statuses``, ascending."""
+        if not statuses:
+            return []
         pattern, status = _any_of(statuses), self.status
         return [match.start() for start, end in self._spans for match in pattern.finditer(status, start, end)]
 

@@ -27,6 +27,7 @@ _LAUNCHED = (
 )  # fmt: skip
 _LINKS = slice(9, 14)  # output files, dependencies, input files, input data, output data
 _READ = 3
+_MOST_GIB = 2.0**33  # what 63 bits of bytes hold
 HASHED = ("command", "invocation_script", "env", *_LAUNCHED[_LINKS])
 """Columns of a job that its digest is made from."""
 
@@ -61,7 +62,7 @@ def room_of(node: NodeResources, strict_scheduler_match: bool = False) -> Room:
             raise Invalid(f"time_limit: {exc}", field="time_limit", value=node.time_limit) from exc
     return Room(
         node.num_cpus,
-        int(node.memory_gb * 2**30),
+        int(min(max(node.memory_gb, 0.0), _MOST_GIB) * 2**30),
         node.num_gpus,
         node.num_nodes,
         time_s,
