@@ -28,7 +28,8 @@ def update_workflow_status(turn: Turn, id: int, status: a.WorkflowStatus) -> a.W
     if status.is_archived is not None:
         changes["is_archived"] = status.is_archived
     turn.set(Workflow, changes, [Condition("id", "equal", id)])
-    state.run_id, state.graph.canceled = status.run_id, status.is_canceled
+    state.run_id, state.has_results = status.run_id, True  # of which there may be some already
+    state.graph.canceled = status.is_canceled
     state.is_archived = changes.get("is_archived", state.is_archived)
     return a.WorkflowStatus(
         id=id, run_id=state.run_id, is_canceled=status.is_canceled, is_archived=state.is_archived,

@@ -124,8 +124,10 @@ def _new_needs(turn: Turn, needs: ResourceRequirements) -> None:
 
 def _new_result(turn: Turn, result: Result) -> None:
     """A new result is its job's latest."""
+    state = turn.state(result.workflow_id)
     if not turn.caller.is_ours:  # which brings results along whose runners are not known here
-        check_node(turn, turn.state(result.workflow_id), result.compute_node_id)
+        check_node(turn, state, result.compute_node_id)
+    state.has_results = True
     turn.set(Result, {"is_latest": False}, [Condition("job_id", "equal", result.job_id)])
     result.is_latest = True
 

@@ -70,6 +70,7 @@ def initialize_jobs(
         made = sorted({i for ids in queries.data_use(turn, state).outputs.values() for i in ids})
         ephemeral = of_workflow(id, Condition("is_ephemeral", "equal", 1), *with_ids(made))
         turn.set(UserData, {"data": None}, ephemeral)  # what no job makes would be gone for ever
+    renumber(turn, state)  # those that were reset, maybe in an earlier run
     changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
     renumber(turn, state)
     actions.rearm(turn, state, full=not only_uninitialized)
@@ -139,7 +140,7 @@ def raise_run(turn: Turn, state: WorkflowState, by: int = 1) -> None:
     """Begin the next run id, neither canceled nor archived; clients that raise it themselves do so ``by`` 0."""
     turn.touch(state.id)
     state.run_id += by
-    state.has_results = False
+    state.has_results = not by  # whoever did not raise it goes on with the results of this run
     state.is_archived = False
     state.graph.canceled = False
     changes = {"run_id": state.run_id, "is_canceled": False, "is_archived": False}

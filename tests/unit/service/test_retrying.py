@@ -11,10 +11,11 @@ import pytest
 
 from tests.unit.service.conftest import MOMENT, Desk, end
 from torc_core.errors import Invalid
-from torc_core.records.answers import FailureResolution, FinishedJob, JobReset, Resolution, Tick
+from torc_core.records.answers import FailureResolution, FinishedJob, JobReset, Resolution, Tick, WorkflowStatus
 from torc_core.records.resources import Event, FailureHandler, Job, Result, Workflow
 from torc_core.service.clock import utc_text
 from torc_core.service.local import LocalService
+from torc_core.service.turn import Caller
 from torc_core.status import JobStatus
 from torc_core.testing.executors import wait_for
 
@@ -429,6 +430,37 @@ def test_attempts_count_from_one_again_when_a_run_begins(desk: Desk, again: bool
     redo(desk, 1)
     desk.begin(again=again)
     assert redo(desk, 0) == 1
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_attempts_count_from_one_again_for_clients_that_raise_the_run_themselves(desk: Desk, raises: bool) -> None:
+    """Within one run they do not: what such a client resets without that has results of this run."""
+    desk.jobs(())
+    desk.begin()
+    run_and_fail(desk)
+    redo(desk, 1)
+    client = desk.service.for_caller(Caller("amy", "0.22"))
+    client.reset_workflow_status(desk.workflow_id)
+    client.reset_job_status(desk.workflow_id)
+    if raises:
+        client.update_workflow_status(desk.workflow_id, WorkflowStatus(run_id=2, is_canceled=False))
+    client.initialize_jobs(desk.workflow_id)
+    assert redo(desk, 0) == (1 if raises else 3)
+
+
+def test_an_attempt_that_only_has_a_record_of_its_result_counts(desk: Desk) -> None:
+    desk.jobs(())
+    desk.begin()
+    desk.begin(again=True)  # from here on the service knows that this run has no results
+    (job,) = desk.service.find(Job, desk.workflow_id).items
+    desk.service.create(
+        Result(
+            workflow_id=desk.workflow_id, job_id=job.id, run_id=2, attempt_id=1, compute_node_id=desk.node(),
+            return_code=1, exec_time_minutes=0.1, completion_time=MOMENT, status=JobStatus.FAILED,
+        )
+    )  # fmt: skip
+    desk.service.initialize_jobs(desk.workflow_id)
+    assert redo(desk, 0) == 2
 
 
 def reset_all(desk: Desk, job_id: int) -> None:
