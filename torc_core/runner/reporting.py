@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 from torc_core.errors import StorageError, TorcError, Unavailable
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from torc_core.service.api import Service
 
 _FIRST_RETRY_SECONDS = 0.25
-_LAST_RETRY_SECONDS = 30.0
+_LAST_RETRY_SECONDS = 3.0  # a service that is there again is noticed soon
+_JITTER = 1 / 3  # of these, either way, so that many runners do not come back all at once
 _HELD_SECONDS = 10.0  # between turns that say what is held: others may take single jobs away
 _CHUNK = 5000  # finished jobs in one turn, after a long outage
 
@@ -80,7 +82,7 @@ class Reporter:
             self.trouble = exc
             if self.away_since is None:
                 self.away_since = now
-            self.retry_at = now + self._retry_seconds
+            self.retry_at = now + self._retry_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
             self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)
             return None
         if self.away_since is not None:
