@@ -101,7 +101,7 @@ def _jobs(service: Service, workflow_id: int) -> list[JobFacts]:
         JobFacts(
             job.id, job.name, job.status, lane_of(job), job.depends_on_job_ids or (),
             _things(job.input_file_ids, job.input_user_data_ids),
-            _things(job.output_file_ids, job.output_user_data_ids), getattr(job, "retry_at", None), job.compute_node_id,
+            _things(job.output_file_ids, job.output_user_data_ids), job.retry_at, job.compute_node_id,
         )
         for job in service.each(Job, workflow_id, include_relationships=True)
     ]  # fmt: skip

@@ -104,7 +104,7 @@ def waits_for_people(summary: StatusSummary) -> bool:
     """Whether nothing goes on by itself: what has not ended waits for decisions about jobs that failed."""
     counts = summary.jobs_by_status
     moving = sum(counts[name] for name in ("uninitialized", "ready", "pending", "running"))
-    return bool(counts["pending_failed"]) and not moving and not getattr(summary, "waiting_retries", 0)
+    return bool(counts["pending_failed"]) and not moving and not summary.waiting_retries
 
 
 def verdict(summary: StatusSummary) -> str:

@@ -16,6 +16,7 @@ SHOWN = 10
 _OPEN = (JobStatus.BLOCKED, JobStatus.READY, JobStatus.PENDING, JobStatus.RUNNING)
 _BAD = (JobStatus.FAILED, JobStatus.TERMINATED)
 _SOME_PATHS = 3
+_DECIDE = "torc jobs resolve --all --workflow-id {id} --retry (or --fail)"
 
 
 class Finding(NamedTuple):
@@ -99,9 +100,7 @@ def _waiting_for_people(facts: Facts) -> list[Finding]:
         return []
     verb = "waits" if len(jobs) == 1 else "wait"
     message = f"{counted(len(jobs), 'job')} that failed {verb} for a decision: try again, or fail."
-    return [
-        Finding("undecided", message, len(jobs), f"torc jobs list {facts.workflow_id} -s pending_failed", _some(jobs))
-    ]
+    return [Finding("undecided", message, len(jobs), _DECIDE.format(id=facts.workflow_id), _some(jobs))]
 
 
 def _ready(facts: Facts) -> list[Finding]:
@@ -152,13 +151,16 @@ def _retries(facts: Facts) -> list[Finding]:
     if not jobs:
         return []
     first = min(str(job.retry_at) for job in jobs)
-    verb = "waits" if len(jobs) == 1 else "wait"
-    message = f"{counted(len(jobs), 'job')} {verb} for the next attempt, the first until {first}."
-    return [Finding("retry-later", message, len(jobs), "", _some(jobs))]
+    if len(jobs) == 1:
+        message = f"1 job waits for its next attempt, until {first}."
+    else:
+        message = f"{counted(len(jobs), 'job')} wait for their next attempts, the first until {first}."
+    then = "" if facts.alive else f"torc run {facts.workflow_id}"
+    return [Finding("retry-later", message, len(jobs), then, _some(jobs))]
 
 
 _ROOTS = (
-    (JobStatus.PENDING_FAILED, "that failed and waits for a decision", "torc jobs list {id} -s pending_failed"),
+    (JobStatus.PENDING_FAILED, "that failed and waits for a decision", _DECIDE),
     (JobStatus.DISABLED, "that is disabled, and so never ends", "torc jobs get {job}"),
     (JobStatus.UNINITIALIZED, "that was not initialized", "torc workflows reinit {id} && torc run {id}"),
     (JobStatus.READY, "that is ready and waits for a runner", ""),
