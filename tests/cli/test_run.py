@@ -3,6 +3,8 @@
 import pytest
 
 from tests.cli.programs import DIAMOND
+from torc_core.errors import Unavailable
+from torc_core.service.failover import FailoverService
 
 TWO = "name: two\njobs: [{name: a, command: echo a}, {name: b, command: 'exit 7', depends_on: [a]}]"
 GOOD = "name: good\njobs: [{name: a, command: 'echo said; touch a.done'}]"
@@ -256,3 +258,31 @@ def test_what_is_neither_a_file_nor_an_id_is_an_error(torc):
     assert "neither" in torc("run", "9" * 30, code=2).err
     torc.create(GOOD)
     assert "there is no workflow with id 8" in torc("run", 8, code=1).err
+
+
+@pytest.fixture
+def gone_at_the_end(monkeypatch):
+    """A service that is gone as soon as the runner has signed off."""
+    update, perform, signed_off = FailoverService.update, FailoverService.perform, []
+
+    def signs_off(self, kind, id, changes):
+        answer = update(self, kind, id, changes)
+        signed_off.append(changes.get("is_active"))
+        return answer
+
+    def performs(self, op, arguments):
+        if False in signed_off:
+            raise Unavailable("the server is gone")
+        return perform(self, op, arguments)
+
+    monkeypatch.setattr(FailoverService, "update", signs_off)
+    monkeypatch.setattr(FailoverService, "perform", performs)
+
+
+@pytest.mark.usefixtures("gone_at_the_end")
+@pytest.mark.parametrize(("spec", "words", "code"), [(GOOD, (), 0), (TWO, (), 0), (TWO, ("--fail-on-job-failure",), 1)])
+def test_a_service_that_vanishes_before_the_summary_does_not_change_how_the_run_went(torc, spec, words, code):
+    done = torc("run", torc.write("s.yaml", spec), *words, code=code)
+    assert "1 completed" in done.lines[0]
+    assert "Everything is recorded, but where the workflow stands cannot be read: the server is gone" in done.err
+    assert "torc status 1" in done.err

@@ -189,7 +189,6 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
     if app.wants_json:
         echo_json(_summary_body(summary, failed))
         return
-    from torc_core.cli.status import verdict
     from torc_core.runner.journal import FOLDER
     from torc_core.units import human_duration
 
@@ -216,7 +215,18 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
     elif summary.interrupted:
         echo(f"Stopped by {summary.interrupted}. Go on with: torc run {summary.workflow_id}", err=True)
     else:
-        echo(verdict(service.get_workflow_status(summary.workflow_id)))
+        _tell_verdict(app, service, summary.workflow_id)
+
+
+def _tell_verdict(app: App, service: Service, workflow_id: int) -> None:
+    """Say where the workflow stands; all is recorded, so a service that is gone by now changes nothing."""
+    from torc_core.cli.status import verdict
+
+    try:
+        echo(verdict(service.get_workflow_status(workflow_id)))
+    except TorcError as exc:
+        app.say("warn", f"Everything is recorded, but where the workflow stands cannot be read: {exc}")
+        app.say("warn", f"See later: torc status {workflow_id}")
 
 
 def _failed_jobs(summary: RunSummary, failures: list[Failure], output_dir: str) -> list[dict[str, Any]]:
