@@ -163,7 +163,7 @@ def none_left(folder: Path) -> None:
 def stubborn(folder: Path, **fields: object) -> None:
     (folder / "stubborn.sh").write_text(STUBBORN)
     write_spec(folder, {"command": "bash stubborn.sh", **fields}, resource_requirements=[
-        {"name": "short", "num_cpus": 1, "memory": "1m", "runtime": "PT1S"}
+        {"name": "short", "num_cpus": 1, "memory": "1g", "runtime": "PT1S"}
     ])  # fmt: skip
 
 

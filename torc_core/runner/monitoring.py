@@ -102,7 +102,7 @@ class Meter:
         track = self._sampler.end(number)
         if track is None:
             return seen
-        if self._over.pop(handle, None) is not None and seen.exit_code != 0:
+        if self._over.pop(handle, None) is not None and seen.exit_code != 0 and seen.reason != "timeout":
             seen = seen._replace(reason="memory")
         if seen.started_at is not None and seen.ended_at is not None:
             now = track.started_at + seen.ended_at - seen.started_at

@@ -258,6 +258,17 @@ def test_a_job_longer_than_its_run_time_is_ended_and_named(run):
     assert codes == {"plain": ("terminated", 152), "polite": ("terminated", 7), "deaf": ("terminated", 152)}
 
 
+def test_a_job_that_uses_too_much_memory_while_it_is_ended_for_its_run_time_is_named_for_that(run):
+    eat = HOLD.format(size=300, then="time.sleep(300)")
+    command = f"eat() {{ {eat}; }}; trap eat TERM; sleep 300 & wait; true"
+    asked = {**ASKED, "runtime_seconds": 1, "supports_termination": True}
+    service = FakeService([job("a", command, **asked)], resource_monitor_config={"enabled": False})
+    run(service)
+    found = service.result("a")
+    assert (found.status, found.return_code) == ("terminated", 152)
+    assert "run time" in found.reason
+
+
 def test_another_signal_can_end_jobs(run, tmp_path):
     command = "trap 'echo got it; exit 0' USR1; trap '' TERM; while :; do sleep 0.05; done"
     service = FakeService(
