@@ -13,7 +13,7 @@ import bottle
 
 from torc_core.errors import Malformed, NotFound, TorcError, Unauthorized
 from torc_core.operations import Operation
-from torc_core.records.resources import Job
+from torc_core.records.resources import Job, Workflow
 from torc_core.service.api import OPERATIONS
 from torc_core.service.local import LocalService
 from torc_core.service.turn import Caller, with_ids
@@ -191,9 +191,9 @@ class Endpoint:
         return None
 
     def _open_stream(self, request: Request, conn: Any) -> None:
+        level, workflow_id = request.arguments.get("level", "info"), request.arguments["id"]
+        request.service.get(Workflow, workflow_id)
         request.service.check(self._op.name, **request.arguments)
-        level = request.arguments.get("level", "info")
-        workflow_id = request.arguments["id"]
         may_hear = request.service.right_to_hear(workflow_id)
         conn.stream = Stream(conn, workflow_id, level, replies.stream_head(request.span), may_hear)
 

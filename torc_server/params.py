@@ -48,9 +48,15 @@ def parser(parameter: Parameter) -> Callable[[list[str]], Any]:
         read_item = _scalar(parameter.name, get_args(kind)[0])
         if parameter.name in _WITH_COMMAS:
             return lambda texts: [read_item(part) for text in texts for part in text.split(",") if part]
-        return lambda texts: [read_item(text) for text in texts]
+        return lambda texts: [read_item(text) for text in texts if text]
     read = _scalar(parameter.name, kind)
     return lambda texts: read(texts[-1])
+
+
+def _is_empty_fine(parameter: Parameter) -> bool:
+    """Whether nothing behind the ``=`` is a value: no text, or an empty list."""
+    kind = bare(parameter.type)
+    return kind is str or get_origin(kind) is list
 
 
 def _scalar(name: str, kind: Any) -> Callable[[str], Any]:
@@ -102,7 +108,7 @@ class Arguments:
     def __init__(self, op: Operation) -> None:
         self._op = op
         self._path = [(p.name, parser(p)) for p in op.parameters if p.place == "path"]
-        self._query = [(p, parser(p)) for p in op.parameters if p.place == "query"]
+        self._query = [(p, parser(p), _is_empty_fine(p)) for p in op.parameters if p.place == "query"]
         self._read_body = _body_reader(op) if op.body is not None else None
 
     @property
@@ -114,9 +120,9 @@ class Arguments:
         """Return the arguments; raises Malformed, Invalid. ``wrap`` names the field that the body is the value of."""
         arguments = {name: parse([read_path_value(variables[name])]) for name, parse in self._path}
         if query or self._query:
-            for parameter, parse in self._query:
+            for parameter, parse, is_empty_fine in self._query:
                 texts = query.get(parameter.name)
-                if texts is not None and (texts != [""] or bare(parameter.type) is str):
+                if texts is not None and (texts != [""] or is_empty_fine):
                     arguments[parameter.name] = parse(texts)
                 elif parameter.default is REQUIRED:
                     raise Malformed(f"the query parameter {parameter.name} is required", field=parameter.name)

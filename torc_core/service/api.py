@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from torc_core.errors import NotFound, Unsupported
+from torc_core.errors import Invalid, NotFound, Unsupported
 from torc_core.operations import Operation, all_operations, verbs_of
 from torc_core.records import answers as a
 from torc_core.records import kinds  # noqa: F401  (declares the records)
@@ -122,6 +122,14 @@ class Service(
 OPERATIONS: dict[str, Operation] = all_operations(Service, a.Deleted)
 VERBS: dict[tuple[type[Record], str], Operation] = verbs_of(OPERATIONS)
 """The operation of a kind of record for one of its verbs."""
+
+
+def check_filters(kind: type[Record], names: Iterable[str]) -> None:
+    """Raise Invalid for what lists of a kind cannot be narrowed by."""
+    unknown = set(names) - kind.FILTERS.keys()
+    if unknown:
+        known = ", ".join(kind.FILTERS)
+        raise Invalid(f"{kind.PLURAL} cannot be filtered by {', '.join(sorted(unknown))}; filters: {known}")
 
 
 def verb_of(kind: type[Record], verb: str) -> Operation:

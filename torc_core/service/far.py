@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torc_core.errors import TorcError, Unavailable
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
-from torc_core.service.api import Service, verb_of
+from torc_core.service.api import Service, check_filters, verb_of
 
 R = TypeVar("R", bound=Record)
 NOT_SENT = "not sent"
@@ -47,6 +47,7 @@ class FarService(Service):
         **filters: Any,
     ) -> Page[R]:
         """See Service."""
+        check_filters(kind, filters)
         asked = {"workflow_id": workflow_id, "offset": offset, "limit": limit, "sort_by": sort_by}
         asked |= {"reverse_sort": reverse_sort, **filters}
         given = {name: value for name, value in asked.items() if value is not None}

@@ -11,6 +11,7 @@ from torc_core.errors import Invalid
 from torc_core.records.access import AccessGroup, WorkflowAccessGroup
 from torc_core.records.record import RECORDS, Filter, Record, stored
 from torc_core.records.resources import Job, ResourceRequirements
+from torc_core.service.api import check_filters
 from torc_core.service.references import workflow_of_job
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.units import parse_duration
@@ -23,10 +24,7 @@ def conditions(
     turn: Turn, kind: type[Record], workflow_id: int | None, filters: dict[str, Any]
 ) -> tuple[list[Condition], bool]:
     """Return what rows must match, and whether linked records are wanted too; raises Invalid for unknown filters."""
-    unknown = filters.keys() - kind.FILTERS.keys()
-    if unknown:
-        known = ", ".join(kind.FILTERS)
-        raise Invalid(f"{kind.PLURAL} cannot be filtered by {', '.join(sorted(unknown))}; filters: {known}")
+    check_filters(kind, filters)
     where = [] if workflow_id is None else of_workflow(workflow_id)
     links = True
     for asked in kind.FILTERS.values():

@@ -109,7 +109,7 @@ class HttpService(FarService):
             elif parameter.place == "body":
                 body = ENCODER.encode(value).encode()
             elif isinstance(value, list | tuple):
-                query += [(parameter.name, _text(item)) for item in value]
+                query += [(parameter.name, _text(item)) for item in value or ("",)]
             elif value is not None:
                 query.append((parameter.name, _text(value)))
         return (f"{path}?{urlencode(query)}" if query else path), body

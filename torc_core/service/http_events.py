@@ -49,7 +49,8 @@ class HttpEvents(a.EventStream):
                 self.close()
                 why = str(exc) or type(exc).__name__
                 raise Unavailable(f"the stream of events broke ({why})", outcome=NOT_SENT) from exc
-        taken, self._taken = list(self._taken), deque()
+        taken = list(self._taken)
+        self._taken.clear()
         return taken
 
     def _has_buffered(self) -> bool:
