@@ -232,7 +232,7 @@ def _refuse_held(summary: StatusSummary, orphans: Orphans | None) -> None:
 
 
 def _nothing_failed(summary: StatusSummary) -> Invalid:
-    from torc_core.cli.status import verdict
+    from torc_core.cli.verdicts import verdict
 
     counts = summary.jobs_by_status
     if counts["pending_failed"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from torc_core.cli.output import echo, echo_json
-from torc_core.cli.status import failures, verdict
+from torc_core.cli.verdicts import failures, verdict
 from torc_core.errors import Invalid, TorcError
 from torc_core.units import counted
 

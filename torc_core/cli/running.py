@@ -87,7 +87,7 @@ def run_workflow(
     from torc_core.cli.logins import token_for_jobs
     from torc_core.cli.progress import Display
     from torc_core.cli.rerunning import begin_next, has_duties, tell_nothing_to_run
-    from torc_core.cli.status import has_only_new_jobs
+    from torc_core.cli.verdicts import has_only_new_jobs
     from torc_core.records.resources import Workflow
     from torc_core.runner.loop import Runner
 
@@ -220,7 +220,7 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
 
 def _tell_verdict(app: App, service: Service, workflow_id: int) -> None:
     """Say where the workflow stands; all is recorded, so a service that is gone by now changes nothing."""
-    from torc_core.cli.status import verdict
+    from torc_core.cli.verdicts import verdict
 
     try:
         echo(verdict(service.get_workflow_status(workflow_id)))

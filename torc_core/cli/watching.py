@@ -15,8 +15,9 @@ from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.recovering import NothingToRetry, Recovering, Ways, recovery_options
-from torc_core.cli.status import BAD, summary_body, verdict, waits_for_people
+from torc_core.cli.status import summary_body
 from torc_core.cli.syncing import find_orphans, free
+from torc_core.cli.verdicts import BAD, verdict, waits_for_people
 from torc_core.errors import Invalid, TorcError
 from torc_core.runner.log import LogLines
 from torc_core.units import counted

@@ -38,15 +38,15 @@ class Classifier:
         self._troubles: set[str] = set()
         self.is_closed = False
 
-    def ask(self, question: Question, now: float) -> None:
-        """Ask, unless it is closed."""
+    def ask(self, job: JobLaunch, result: FinishedJob, log_files: Mapping[str, str], now: float) -> None:
+        """Ask about an attempt, unless it is closed."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="classifier", daemon=True)
             self._thread.start()
         before = next(reversed(self._open.values()), now)  # it has to wait for those
-        self._open[question.key] = max(before, now) + LONGEST_SECONDS
-        copy = question._replace(job=question.job.changed(), result=question.result.changed())
-        self._questions.put(copy)
+        key = job.id, job.attempt_id
+        self._open[key] = max(before, now) + LONGEST_SECONDS
+        self._questions.put(Question(key, job.changed(), result.changed(), log_files))
 
     def _work(self) -> None:
         while (question := self._questions.get()) is not None:

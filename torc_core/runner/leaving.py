@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from torc_core.errors import StorageError, Unavailable
 from torc_core.records.resources import Workflow
-from torc_core.runner.stuck import explain
 
 if TYPE_CHECKING:
     from torc_core.runner.capacity import Capacity
@@ -94,6 +93,8 @@ class Leaving:
         self.stuck = None
         if self._turns.ready:
             left = None if self._time is None else self._time.end_at - now
+            from torc_core.runner.stuck import explain
+
             self.stuck = explain(self._service, self._workflow.id, self._capacity, self._options, left)
         if self.stuck:
             self._voice.say(f"{self._turns.ready} ready jobs, but none can run here: {self.stuck}", "WARN")

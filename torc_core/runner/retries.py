@@ -13,7 +13,6 @@ from torc_core import reasons
 from torc_core.contracts.executor import SubmitError
 from torc_core.contracts.failure import Decision, Verdict
 from torc_core.engine.failures import decide, read_rules, rule_for
-from torc_core.runner.classifying import Classifier, Question
 from torc_core.runner.companions import Companion
 from torc_core.runner.outcomes import NOT_STARTED_CODE, outcome
 from torc_core.runner.stopping import END, KILL
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from torc_core.contracts.executor import Handle, Observation
     from torc_core.engine.failures import Rule
     from torc_core.records.answers import FinishedJob, JobLaunch
+    from torc_core.runner.classifying import Classifier
     from torc_core.runner.companions import Scene
     from torc_core.runner.output_files import Streams
 
@@ -93,7 +93,7 @@ class Retries(Companion):
         self._keep(kept)
         logs = {} if streams is None else {"stdout": streams.stdout, "stderr": streams.stderr}
         found = {name: path for name, path in logs.items() if path is not None}
-        classifier.ask(Question(kept.key, job, result, found), time.monotonic())
+        classifier.ask(job, result, found, time.monotonic())
         return True
 
     def _rules(self, job: JobLaunch) -> Sequence[Rule]:
@@ -110,6 +110,8 @@ class Retries(Companion):
             self._has_asked = True
             classify = scene.host.failure_classifier() if scene.host is not None else None
             if classify is not None:
+                from torc_core.runner.classifying import Classifier
+
                 self._classifier = Classifier(classify, scene.wake, scene.voice.say)
         return None if self._classifier is None or self._classifier.is_closed else self._classifier
 

@@ -7,7 +7,6 @@ that is no repetition is refused, which catches forgotten parameters.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 
 from torc_core.spec.findings import BadText
 
@@ -23,7 +22,6 @@ _POSIX = {
 _NAMED = re.compile(r"\[:(\w+):\]")
 _GROUP = re.compile(r"\(\?(?:P?<[A-Za-z_]\w*>|[imsux]*(?:-[imsx]+)?:|[imsux]+\))")
 _LITERAL = re.compile(r"\^((?:[\w/ :,@=#%&;<>~'\"!-]|\\[._\-+*?()\[\]{}^$|/])*)")
-_FULL_STOP = "\U0010ffff"
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -82,44 +80,6 @@ def _class(text: str) -> str:
     if "[" in inner or any(operator in inner for operator in ("&&", "--", "~~", "||")):
         raise BadText(f"{text!r} is not supported: no classes within classes", hint="Write \\[ for a bracket.")
     return text
-
-
-class NameIndex:
-    """Names to search with many patterns. What a pattern matches is found once."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-        self._sorted: list[tuple[str, int]] | None = None
-        self._found: dict[str, tuple[int, ...]] = {}
-
-    def matching(self, pattern: str) -> tuple[int, ...]:
-        """Return the positions of all names in which ``pattern`` is found, ascending; raises BadText."""
-        found = self._found.get(pattern)
-        if found is None:
-            search = compile_pattern(pattern).search
-            found = self._found[pattern] = tuple(sorted(i for name, i in self._candidates(pattern) if search(name)))
-        return found
-
-    def near(self, name: str, most: int = 500) -> list[str]:
-        """Return names to look for a likely one: all, or of many those that sort near ``name``."""
-        if len(self._names) <= most:
-            return self._names
-        place = bisect_left(self._in_order(), (name, -1))
-        return [near for near, _ in self._in_order()[max(0, place - most // 2) : place + most // 2]]
-
-    def _candidates(self, pattern: str) -> list[tuple[str, int]]:
-        """Return at least all names that can match: those with the literal start of an anchored pattern."""
-        start = literal_start(pattern)
-        if not start:
-            return self._in_order()
-        first = bisect_left(self._in_order(), (start, -1))
-        last = bisect_left(self._in_order(), (start + _FULL_STOP, -1))
-        return self._in_order()[first:last]
-
-    def _in_order(self) -> list[tuple[str, int]]:
-        if self._sorted is None:
-            self._sorted = sorted(zip(self._names, range(len(self._names)), strict=True))
-        return self._sorted
 
 
 def literal_start(pattern: str) -> str:

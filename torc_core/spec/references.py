@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torc_core.problems import Path, did_you_mean
 from torc_core.spec.expand import Expander, Item
 from torc_core.spec.findings import BadText
-from torc_core.spec.patterns import NameIndex
+from torc_core.spec.name_index import NameIndex
 from torc_core.spec.plan import NOTHING
 from torc_core.spec.sources import Refused
 from torc_core.units import counted

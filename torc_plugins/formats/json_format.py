@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 
 from torc_core.contracts.formats import ParsedSpec, SpecFormat
 from torc_core.problems import Locate, Path
-from torc_plugins.formats.json_grammar import JSON
-from torc_plugins.formats.json_reader import read
-from torc_plugins.formats.source import NESTING, NUMBER_LENGTH, Source, reading
+from torc_plugins.formats.source import NESTING, NUMBER_LENGTH, Source, Tree, reading
 
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
@@ -29,7 +27,7 @@ class JsonFormat(SpecFormat):
             try:
                 data = _read_fast(source.text)
             except (ValueError, RecursionError):
-                data, tree = read(source, JSON)
+                data, tree = _read_with_places(source)
                 return ParsedSpec(data, source.locator(tree))
         return ParsedSpec(data, _lazy(source))
 
@@ -46,10 +44,18 @@ def _lazy(source: Source) -> Locate:
         nonlocal found
         if found is None:
             with reading(source):
-                found = source.locator(read(source, JSON)[1])
+                found = source.locator(_read_with_places(source)[1])
         return found(path)
 
     return locate
+
+
+def _read_with_places(source: Source) -> tuple[Any, Tree]:
+    """Read carefully; only here, since most documents are all right and the patterns take long to compile."""
+    from torc_plugins.formats.json_grammar import JSON
+    from torc_plugins.formats.json_reader import read
+
+    return read(source, JSON)
 
 
 def _read_fast(text: str) -> Any:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torc_core.spec.findings import BadText
-from torc_core.spec.patterns import NameIndex, compile_pattern, literal_start
+from torc_core.spec.name_index import NameIndex
+from torc_core.spec.patterns import compile_pattern, literal_start
 
 
 @pytest.mark.parametrize(
