@@ -20,7 +20,7 @@ LEVELS = ("error", "warn", "info", "debug", "trace")
 """Levels of the log; each says what those before it say."""
 DEFAULT_DATABASE = "torc_output/torc.db"
 DATABASE_VARIABLE = "TORC_DB"
-"""Names a database, like ``--db``; set for jobs, so that torc in them finds the workflows of their runner."""
+"""Names a database, like ``--db``; set for jobs (never with a password), so that torc in them finds their workflow."""
 
 
 class App:
@@ -90,14 +90,6 @@ class App:
     def database(self) -> str:
         """The database that commands use when they ask no server: a path or a URL."""
         return str(self.options.get("db") or os.environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE)
-
-    @property
-    def database_for_jobs(self) -> str:
-        """The same database as it can be named in any folder; empty when a server is asked."""
-        from torc_core.service.databases import database_of
-
-        path = database_of(self.database).path if not self.api_url else None
-        return "" if self.api_url else str(path.absolute()) if path is not None else self.database
 
     @property
     def user(self) -> str:

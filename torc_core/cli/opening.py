@@ -8,6 +8,7 @@ what their runner uses by one of the two variables.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from torc_core.cli.app import DATABASE_VARIABLE
@@ -15,6 +16,8 @@ from torc_core.cli.output import echo
 from torc_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torc_core.cli.app import App
     from torc_core.service.api import Service
 
@@ -60,3 +63,28 @@ def open_service(app: App, *, create: bool) -> Service:
 
         return open_in_memory(app, database, create=create)
     return open_database(app.host, database, app.user, create=create, tell=lambda text: echo(text, err=True))
+
+
+@contextmanager
+def database_for_jobs(app: App, service: Service) -> Iterator[str]:
+    """Give the name by which jobs find the database of their runner in any folder; empty when a server is asked.
+
+    It never holds a password: what is no file and this process's own is reached through this process.
+    """
+    from torc_core.service.databases import database_of
+
+    if app.api_url:
+        yield ""
+        return
+    path = database_of(app.database).path
+    if path is not None:
+        yield str(path.absolute())
+        return
+    from torc_core.service.doors import open_door
+    from torc_core.service.local import LocalService
+
+    if not isinstance(service, LocalService):  # it came through such a door itself
+        yield app.database
+        return
+    with open_door(service) as name:
+        yield name

@@ -91,7 +91,6 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         lease_seconds=_lease(app, given["lease"]),
         fail_on_job_failure=given["fail_on_job_failure"],
         api_url=app.api_url,
-        database=app.database_for_jobs,
         scheduler=allocation_of(os.environ),
         monitor=app.config["client.run.monitor"],
         use_cgroups=app.config["client.run.cgroups"],

@@ -84,12 +84,9 @@ def run_workflow(
 
     One that is new, made for this run, is deleted when it cannot begin. ``rerun`` begins its next run.
     """
-    from torc_core.cli.logins import token_for_jobs
-    from torc_core.cli.progress import Display
     from torc_core.cli.rerunning import begin_next, has_duties, tell_nothing_to_run
     from torc_core.cli.verdicts import has_only_new_jobs
     from torc_core.records.resources import Workflow
-    from torc_core.runner.loop import Runner
 
     app.workflow_id = workflow_id
     options, service = runner.options, app.service()
@@ -109,12 +106,28 @@ def run_workflow(
             service.delete(Workflow, workflow_id)
             app.say("info", f"Workflow {workflow_id} was not begun and is deleted again")
         raise
-    with token_for_jobs(app, service, workflow_id) as token, Display(app.log_level, before) as display:
-        options = options._replace(token=token)
-        summary = Runner(service, runner.executor(), workflow_id, options, display.show, app.host).run()
-        display.end(is_complete=summary.is_complete)
+    summary, display = run_here(app, service, before, runner)
     _tell_summary(app, service, summary, display, options.output_dir)
     return summary.exit_code
+
+
+def run_here(app: App, service: Service, before: StatusSummary, runner: Runs) -> tuple[RunSummary, Display]:
+    """Run a workflow that was begun until nothing is left to do here, and show how it goes."""
+    from torc_core.cli.logins import token_for_jobs
+    from torc_core.cli.opening import database_for_jobs
+    from torc_core.cli.progress import Display
+    from torc_core.runner.loop import Runner
+
+    id = before.workflow_id
+    with (
+        token_for_jobs(app, service, id) as token,
+        database_for_jobs(app, service) as database,
+        Display(app.log_level, before) as display,
+    ):
+        options = runner.options._replace(token=token, database=database)
+        summary = Runner(service, runner.executor(), id, options, display.show, app.host).run()
+        display.end(is_complete=summary.is_complete)
+    return summary, display
 
 
 def _warn_of_folder(app: App, service: Service, workflow_id: int) -> None:

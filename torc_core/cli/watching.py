@@ -145,22 +145,16 @@ class _Watch:
         """Run the workflow here when that was asked for and nobody does; returns whether it was run."""
         if not self._run_here or summary.active_compute_nodes or summary.is_canceled:
             return False
-        from torc_core.cli.logins import token_for_jobs
-        from torc_core.cli.progress import Display
         from torc_core.cli.runner_options import Runs
+        from torc_core.cli.running import run_here
         from torc_core.runner.beginning import begin_first_run
-        from torc_core.runner.loop import Runner
 
         if self._service.is_workflow_uninitialized(self._id).is_uninitialized:
             begin_first_run(self._service, summary)
             summary = self._service.get_workflow_status(self._id)
         folder = self._ways.output_dir
         runner = Runs.of(self._app, {**_unsaid(), "output_dir": None if folder is None else str(folder)})
-        ours = token_for_jobs(self._app, self._service, self._id)
-        with ours as token, Display(self._app.log_level, summary) as display:
-            options = runner.options._replace(token=token)
-            done = Runner(self._service, runner.executor(), self._id, options, display.show).run()
-            display.end(is_complete=done.is_complete)
+        done, _ = run_here(self._app, self._service, summary, runner)
         if done.interrupted:
             raise KeyboardInterrupt
         if done.stuck:

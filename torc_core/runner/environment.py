@@ -16,7 +16,7 @@ RUNNER_VARIABLE = "TORC_RUNNER_ID"
 
 
 DATABASE_VARIABLE = "TORC_DB"
-"""Names the database that a runner uses itself, so that torc in its jobs finds the same workflows."""
+"""Names the database of a runner, so that torc in its jobs finds the same workflows; it never holds a password."""
 SECRETS = ("TORC_PASSWORD", "TORC_COOKIE_HEADER", "TORC_TOKEN")
 """What a user logs in with; jobs never see it."""
 TOKEN_VARIABLE = "TORC_TOKEN"  # noqa: S105  (a name)

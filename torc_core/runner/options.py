@@ -24,7 +24,7 @@ class RunnerOptions(NamedTuple):
     scheduler: dict[str, Any] | None = None  # of the compute node record
     api_url: str = ""  # the server that jobs are told to ask, or
     token: str = ""  # what jobs log in with there
-    database: str = ""  # the database that they use: an absolute path or a URL
+    database: str = ""  # the database that they use: an absolute path, or what stands for it
     lease_seconds: float | None = None  # silence after which the service takes the jobs away; None: never
     claim_ahead: int = 64  # hold at most so many short jobs beyond those that run
     fail_on_job_failure: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 from typing import TYPE_CHECKING, Any
 
 from torc_core.errors import StorageError, TorcError, Unavailable
@@ -82,7 +82,7 @@ class Reporter:
             self.trouble = exc
             if self.away_since is None:
                 self.away_since = now
-            self.retry_at = now + self._retry_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
+            self.retry_at = now + self._retry_seconds * _spread()
             self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)
             return None
         if self.away_since is not None:
@@ -100,3 +100,8 @@ class Reporter:
             return self._service.wait_for_change(self._workflow_id, self._version, 0.0).version != self._version
         except (Unavailable, StorageError):
             return True  # the next turn finds out
+
+
+def _spread() -> float:
+    """Return a random factor near 1; the module random takes long to import."""
+    return 1 + _JITTER * (os.urandom(1)[0] / 127.5 - 1)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from torc_core.service.turn import Caller
 
 _SCHEME = re.compile(r"([a-z][a-z0-9.-]+)(\+[a-z0-9]+)?:(.*)", re.IGNORECASE | re.DOTALL)
-_PASSWORD = re.compile(r"(?<=:)[^/@:]*(?=@)")
+_PASSWORD = re.compile(r"(?<=//)([^/@:]*:)[^/]*(?=@)|([?&]password=)[^&]*")
+DOOR_SCHEME = "owner"
+"""Names a way in through the process that owns a database, see doors."""
 _ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite", "file": "sqlite"}
 
 
@@ -38,7 +40,8 @@ class Database(NamedTuple):
     def __str__(self) -> str:
         if self.scheme == "sqlite":
             return self.place
-        return f"{self.scheme}:{_PASSWORD.sub('***', self.place)}"
+        shown = _PASSWORD.sub(r"\1\2***", self.place)
+        return f"{self.scheme}:{shown}"
 
 
 def database_of(text: str) -> Database:
@@ -114,6 +117,10 @@ def open_database(
     from torc_core.service.turn import Caller
 
     path, caller = database.path, Caller(user)
+    if database.scheme == DOOR_SCHEME:
+        from torc_core.service.doors import enter
+
+        return enter(database.place, user)
     if path is None:
         return opener(host, database, caller)(Path(), None)
     if not create and not path.exists() and not path.with_name(f"{path.name}.owner").exists():
