@@ -136,6 +136,8 @@ class _Reader:
                     node.no_more = True
                     lexer.advance()
                     return True
+            if not lexer.spaced:
+                raise lexer.error("a space is missing in front of this")
             if self.slashdash():
                 if lexer.kind == SIGN and lexer.text == "{":
                     node.no_more = True
@@ -144,8 +146,6 @@ class _Reader:
                 self.entry(node)
                 node.entries.pop()
                 continue
-            if not lexer.spaced:
-                raise lexer.error("a space is missing in front of this")
             self.entry(node)
 
     def entry(self, node: Node) -> None:
