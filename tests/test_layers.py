@@ -27,7 +27,7 @@ ROOMS = {
     "bottle": ["torc_server"],
     "cheroot": ["torc_server"],
     "ckdl": [],  # an oracle of the tests
-    "click": ["torc_core.cli", "torc_server.commands", "torc_server.guard_commands", "torc_server.user_commands"],
+    "click": ["torc_core.cli", *(f"torc_server.{of}commands" for of in ("", "backup_", "guard_", "unit_", "user_"))],
     "click_plugins": ["torc_core.cli.plugin_commands"],
     "dataset": ["torc_plugins.storage"],
     "json5": [],  # an oracle of the tests
@@ -39,7 +39,12 @@ ROOMS = {
     "pytest": ["torc_core.testing"],
     "hypothesis": ["torc_core.testing"],
     "sqlalchemy": ["torc_plugins.storage"],
-    "sqlite3": ["torc_plugins.storage", "torc_core.runner.metrics_file", "torc_core.runner.metrics_reading"],
+    "sqlite3": [
+        "torc_plugins.storage",
+        "torc_server.copies",
+        "torc_core.runner.metrics_file",
+        "torc_core.runner.metrics_reading",
+    ],
     "strictyaml": ["torc_core.spec", "torc_plugins.policy"],
     "tomllib": ["torc_core.config"],
     "yaml": ["torc_plugins.formats"],

@@ -267,7 +267,7 @@ def _error_page(identify: Identify, error: bottle.HTTPError) -> bytes:
         bottle.response.status = reply.status
         for name, value in reply.fields:
             bottle.response.set_header(name, value)
-        return reply.body
+        return bytes(reply.body)
     if error.status_code == 404:
         return encode(dialects.error(_no_such_path(), UNKNOWN))
     if error.status_code == 405:

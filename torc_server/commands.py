@@ -17,6 +17,7 @@ from torc_core.cli.output import echo, echo_json, echo_table, write
 from torc_core.errors import NotFound, TorcError, UsageError
 from torc_core.service import server_record
 from torc_core.service.databases import database_of
+from torc_server.backup_commands import backup
 from torc_server.guard_commands import cert, guard_from, guard_options, token
 from torc_server.user_commands import user
 
@@ -224,7 +225,7 @@ def openapi(output: Path | None) -> None:
         output.write_text(text)
 
 
-for command in (user, token, cert):
+for command in (backup, user, token, cert):
     server.add_command(command)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import io
 import logging
+import mmap
 import socket
 import ssl
 import sys
@@ -18,7 +19,7 @@ from cheroot.server import HTTPConnection
 
 from torc_server.heads import Head, read_head
 from torc_server.reading import Incoming, Refusal
-from torc_server.replies import COMMON, JSON, SPAN, Answer, error_body, span_id, whole
+from torc_server.replies import COMMON, JSON, SPAN, Answer, error_body, head_of, span_id
 
 if TYPE_CHECKING:
     from torc_server.streams import Stream
@@ -52,7 +53,7 @@ class Outgoing:
         self._pieces: deque[memoryview] = deque()
         self.bytes_written = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | mmap.mmap) -> int:
         """Keep data to be sent."""
         if data:
             self._pieces.append(memoryview(data))
@@ -115,7 +116,14 @@ class Connection(HTTPConnection):
     def answer(self, answer: Answer, span: str) -> None:
         """Leave the answer to the present request, to be sent."""
         self.is_answered = True
-        self.wfile.write(whole(answer, span, self.ends, has_body=not self._is_head, is_old=self._is_old))
+        head, body = head_of(answer, span, self.ends, is_old=self._is_old), answer.body
+        if self._is_head:
+            self.wfile.write(head)
+        elif isinstance(body, bytes) and len(body) < CHUNK:
+            self.wfile.write(head + body)
+        else:
+            self.wfile.write(head)
+            self.wfile.write(body)
 
     def _answer(self) -> None:
         """Have the application answer a whole request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
 import time
 from email.utils import formatdate
@@ -47,13 +48,18 @@ class Answer(NamedTuple):
     """An answer before it is written."""
 
     status: int
-    body: bytes
+    body: bytes | mmap.mmap  # of a file that is too large to be read for it
     fields: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON
 
 
-def whole(answer: Answer, span: str, ends: bool, *, has_body: bool = True, is_old: bool = False) -> bytes:
-    """Return a whole answer with its head; ``is_old`` says that the request was HTTP/1.0."""
+def whole(answer: Answer, span: str, ends: bool) -> bytes:
+    """Return an answer with its head."""
+    return head_of(answer, span, ends) + bytes(answer.body)
+
+
+def head_of(answer: Answer, span: str, ends: bool, *, is_old: bool = False) -> bytes:
+    """Return the head of an answer; ``is_old`` says that the request was HTTP/1.0."""
     lines = [f"{_first_line(answer.status)}\r\nContent-Type: {answer.content_type}\r\n{_common(int(time.time()))}"]
     lines += [f"{name}: {value}" for name, value in answer.fields]
     if ends:
@@ -61,8 +67,7 @@ def whole(answer: Answer, span: str, ends: bool, *, has_body: bool = True, is_ol
     elif is_old:
         lines.append("Connection: keep-alive")
     lines.append(f"{SPAN}: {span}\r\nContent-Length: {len(answer.body)}\r\n\r\n")
-    head = "\r\n".join(lines).encode("latin-1")
-    return head + answer.body if has_body else head
+    return "\r\n".join(lines).encode("latin-1")
 
 
 @lru_cache(maxsize=2)

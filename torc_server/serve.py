@@ -21,6 +21,7 @@ from torc_core.service.processes import start_of, this_machine
 from torc_core.service.server_address import BASE
 from torc_core.service.turn import Caller
 from torc_server.app import build_app
+from torc_server.backups import Backups, add_backup_route
 from torc_server.guards import Guard
 from torc_server.metrics import Metrics
 from torc_server.system import add_gauges, add_system_routes
@@ -138,6 +139,8 @@ def _serve(
         ) from exc
     held.service.owner.on_commit = metrics.observe_batch
     add_system_routes(app, held.service, metrics, identify)
+    path = database_of(settings.database).path
+    add_backup_route(app, Backups(held.service, path.parent if path is not None else None), metrics, identify)
     add_gauges(metrics, held.service, web.hub)
     thread = threading.Thread(target=_serve_web, args=(web, stop), name="hub")
     thread.start()

@@ -16,6 +16,7 @@ from torc_core.records.answers import EventStream, JobReset, Tick
 from torc_core.records.resources import Job, Workflow
 from torc_core.service.http import HttpService
 from torc_core.service.server_address import BASE, Login, address_of
+from torc_server.copies import BACKUP
 
 LIMIT_S = 30
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -219,6 +220,14 @@ def test_half_an_answer_is_none(fake):
     _, client = fake(Last(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"))
     with pytest.raises(Unavailable, match="broke during"):
         client.create(Workflow(name="w"))
+
+
+def test_half_a_file_is_none(fake):
+    _, client = fake(Last(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nSQLite"))
+    pieces = client.download(BACKUP, {})
+    assert next(pieces) == b"SQLite"
+    with pytest.raises(Unavailable, match="broke during backup_database"):
+        next(pieces)
 
 
 # connections

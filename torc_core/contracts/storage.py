@@ -139,6 +139,11 @@ class Storage(ABC):
     def backup(self, target: Path) -> None:
         """Write a consistent copy that can be opened by itself."""
 
+    @property
+    def copy_command(self) -> str:
+        """How the database's own tools copy all of it to ``FILE``, without passwords; empty where it has none."""
+        return ""
+
     @abstractmethod
     def close(self) -> None:
         """Let go; twice is fine."""

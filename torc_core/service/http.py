@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -27,6 +28,7 @@ from torc_core.service.server_address import BASE, Encryption, Login, address_of
 _CONNECT_S = 10.0
 _ANSWER_S = 300.0
 """For an answer to begin, beside what the request itself waits for."""
+_PIECE = 1024 * 1024
 _BY_CODE = {401: Unauthorized, 403: Forbidden, 404: NotFound, 413: Invalid, 422: Invalid}
 _AWAY = (502, 503, 504)
 
@@ -84,6 +86,22 @@ class HttpService(FarService):
         with self._lock:
             self._busy.discard(connection)  # it belongs to the stream
         return HttpEvents(sock, response, id)
+
+    def download(self, op: Operation, arguments: dict[str, Any]) -> Iterator[bytes]:
+        """Ask for what is answered by a file, and yield its bytes; raises TorcError, also when it ends too early."""
+        target, _ = self._request_of(op, arguments)
+        connection = self._borrow()
+        response = self._send(connection, op, target, None, _ANSWER_S)
+        if response.status != 200:
+            self._take(connection, response, op)
+        try:
+            yield from iter(lambda: response.read(_PIECE), b"")
+            if response.length:
+                raise http.client.IncompleteRead(b"", response.length)
+        except (OSError, http.client.HTTPException) as exc:
+            raise self._lost(op, exc) from exc
+        finally:
+            self._drop(connection)
 
     def connect(self) -> None:
         """Make sure that the server answers; raises Unavailable."""

@@ -113,6 +113,9 @@ DECLARED: dict[str, Rule] = {
 }
 """Rows of the declared operations, by name."""
 
+BESIDE = {"backup_database": Rule(Right.ADMIN)}
+"""Rows of what servers can be asked for that is no operation of every service."""
+
 _OF_WORKFLOWS = {"create": Rule(Right.LOGIN), "find": Rule(Right.SEEN, worker=True), "get": _WORK}
 _OF_WORKERS = {
     "jobs": "get find",
@@ -139,7 +142,7 @@ def rule_of(op: Operation) -> Rule | None:
     """Return the row of an operation; None when there is none."""
     kind = op.record
     if kind is None:
-        return DECLARED.get(op.name)
+        return DECLARED.get(op.name) or BESIDE.get(op.name)
     if kind is Workflow:
         return _OF_WORKFLOWS.get(op.verb, _USE)
     if issubclass(kind, WorkflowPart):

@@ -58,6 +58,9 @@ class Hold:
         url = self._url = parsed(location)
         self.where = str(URL.create("postgresql", url.username, None, url.host, url.port, url.database))
         """The database, for messages."""
+        parts = (url.username, None, url.host, url.port, url.database)
+        self.place = str(URL.create("postgresql", *parts, url.query).difference_update_query(["password"]))
+        """The same with everything but passwords, for other programs."""
         self.last_ids: dict[str, int] = {}
         """The highest id of each kind that was ever given or used."""
         self.finished: list[str] = []

@@ -151,6 +151,11 @@ class PostgresqlStorage(Storage):
         with self._hold.snapshot():
             write_copy(self, self._hold.last_ids, target)
 
+    @property
+    def copy_command(self) -> str:
+        """``pg_dump``, which also works while there is an owner."""
+        return f"pg_dump --format=custom --file=FILE '{self._hold.place}'"
+
     def close(self) -> None:
         """Let others own the database."""
         self._hold.close()
