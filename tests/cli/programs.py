@@ -27,6 +27,13 @@ files:
   - {name: top, path: top.txt}
 """
 """top completes, left completes, right fails with code 3, so bottom is canceled."""
+SLOW = """
+name: slow
+jobs:
+  - {name: slow, command: 'echo $$ > pid; test -e go || exec sleep 600'}
+  - {name: next, command: echo next, depends_on: [slow]}
+"""
+"""slow writes its process id and runs until it is ended, or is over at once when there is a file ``go``."""
 
 
 class Done(NamedTuple):

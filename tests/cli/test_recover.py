@@ -1,4 +1,4 @@
-"""``torc recover``, ``sync-status``, ``watch`` and ``diagnose`` on workflows whose jobs are real processes."""
+"""``torc recover``, ``sync-status`` and ``watch`` on workflows whose jobs are real processes."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.cli.programs import DIAMOND, program, until
+from tests.cli.programs import DIAMOND, SLOW, program, until
 from torc_core.service.processes import start_of
 
 EASY = """
@@ -150,9 +150,6 @@ resource_requirements: [{name: hour, num_cpus: 1, memory: 1m, runtime: PT1H}]
     assert (result["timeout_fixed"], result["adjustments"][0]["new_runtime"]) == (1, "PT1H30M")
 
 
-# at a terminal
-
-
 @pytest.fixture
 def answers(monkeypatch):
     """Puts a person at the terminal who gives these answers, one a question."""
@@ -172,6 +169,9 @@ def answers(monkeypatch):
         return asked
 
     return put
+
+
+# at a terminal
 
 
 def test_a_person_is_asked_about_each_cause(failed, answers):
@@ -228,16 +228,6 @@ def test_nobody_is_asked_with_no_prompts_json_or_a_dry_run(failed, answers):
     failed("recover", 1, "--no-prompts")
 
 
-# runners that are gone
-
-SLOW = """
-name: slow
-jobs:
-  - {name: slow, command: 'echo $$ > pid; test -e go || exec sleep 600'}
-  - {name: next, command: echo next, depends_on: [slow]}
-"""
-
-
 @pytest.fixture
 def orphaned(torc, start):
     """A workflow whose runner was killed while its job ran."""
@@ -251,6 +241,9 @@ def orphaned(torc, start):
     pid = int((torc.path / "pid").read_text())
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+# runners that are gone
 
 
 def test_jobs_of_a_killed_runner_are_freed_and_their_processes_ended(orphaned):
@@ -364,51 +357,3 @@ def test_recovery_and_moves_work_while_another_process_owns_the_database(failed,
     assert statuses(failed, 3) == statuses(failed, 1)
     assert [f["code"] for f in failed.json("diagnose", 3)["findings"]] == ["no-runner", "behind-ready", "failed"]
     assert owner.process.poll() is None
-
-
-# diagnose
-
-
-def test_diagnose_says_that_nobody_runs_it_and_then_what_went_wrong(torc):
-    id = torc.create(DIAMOND)
-    done = torc("diagnose", id)
-    assert done.lines[:2] == ["No run was begun: all 4 jobs are uninitialized.", "  torc run 1"]
-    torc("workflows", "init", id)
-    body = torc.json("workflows", "diagnose", id)
-    assert [(f["code"], f["count"]) for f in body["findings"]] == [("no-runner", 1), ("behind-ready", 3)]
-    assert (body["ready_jobs"], body["active_allocations"], body["runtime_blocked"]) == (1, 0, False)
-    torc("run", id)
-    [finding] = torc.json("diagnose", id)["findings"]
-    assert finding["message"] == (
-        "1 job failed or was terminated, like 'right'; 1 job that waits for them was canceled."
-    )
-    assert finding["next"] == "torc recover 1 --dry-run"
-
-
-def test_diagnose_compares_ready_jobs_with_a_runner_at_work(torc, start):
-    spec = (
-        SLOW
-        + """
-  - {name: wide, command: echo wide, resource_requirements: huge}
-  - {name: marked, command: echo marked, labels: [special]}
-resource_requirements: [{name: huge, num_cpus: 4000, memory: 1m}]
-"""
-    )
-    torc.write("spec.yaml", spec)
-    runner = start(torc.path, "run", "spec.yaml", "--num-cpus", "2", "--time-limit", "PT1H")
-    until(lambda: (torc.path / "pid").exists(), "the job's start")
-    body = torc.json("diagnose", 1)
-    found = {finding["code"]: finding["message"] for finding in body["findings"]}
-    assert found["too-much-cpus"] == "1 ready job needs 4000 CPUs, and no runner has more than 2 CPUs."
-    assert found["too-much-labels"] == "1 ready job wants a runner with the labels special, and none offers them all."
-    assert found["behind-running"] == "1 blocked job waits for job 'slow' that is running."
-    assert 3000 < body["allocation_remaining"]["max_seconds"] <= 3600
-    runner.process.terminate()
-    runner.wait()
-
-
-def test_diagnose_names_missing_inputs(torc):
-    spec = DIAMOND.replace("cat top.txt, input_files: [top]", "cat top.txt, input_files: [top, raw]")
-    torc.create(spec + "  - {name: raw, path: raw.csv}\n")
-    messages = [finding["message"] for finding in torc.json("diagnose", 1)["findings"]]
-    assert "1 input file is not there: raw.csv." in messages

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.service.test_transfer import by_position, document
+from tests.unit.service.documents import by_position, document
 from tests.unit.spec.small_specs import plan
 from torc_core.records import answers as a
 from torc_core.records.resources import FailureHandler, Job, ResourceRequirements, SlurmScheduler, UserData, Workflow

@@ -1,0 +1,48 @@
+"""``torc diagnose`` on workflows whose jobs are real processes."""
+
+from tests.cli.programs import DIAMOND, SLOW, until
+
+
+def test_diagnose_says_that_nobody_runs_it_and_then_what_went_wrong(torc):
+    id = torc.create(DIAMOND)
+    done = torc("diagnose", id)
+    assert done.lines[:2] == ["No run was begun: all 4 jobs are uninitialized.", "  torc run 1"]
+    torc("workflows", "init", id)
+    body = torc.json("workflows", "diagnose", id)
+    assert [(f["code"], f["count"]) for f in body["findings"]] == [("no-runner", 1), ("behind-ready", 3)]
+    assert (body["ready_jobs"], body["active_allocations"], body["runtime_blocked"]) == (1, 0, False)
+    torc("run", id)
+    [finding] = torc.json("diagnose", id)["findings"]
+    assert finding["message"] == (
+        "1 job failed or was terminated, like 'right'; 1 job that waits for them was canceled."
+    )
+    assert finding["next"] == "torc recover 1 --dry-run"
+
+
+def test_diagnose_compares_ready_jobs_with_a_runner_at_work(torc, start):
+    spec = (
+        SLOW
+        + """
+  - {name: wide, command: echo wide, resource_requirements: huge}
+  - {name: marked, command: echo marked, labels: [special]}
+resource_requirements: [{name: huge, num_cpus: 4000, memory: 1m}]
+"""
+    )
+    torc.write("spec.yaml", spec)
+    runner = start(torc.path, "run", "spec.yaml", "--num-cpus", "2", "--time-limit", "PT1H")
+    until(lambda: (torc.path / "pid").exists(), "the job's start")
+    body = torc.json("diagnose", 1)
+    found = {finding["code"]: finding["message"] for finding in body["findings"]}
+    assert found["too-much-cpus"] == "1 ready job needs 4000 CPUs, and no runner has more than 2 CPUs."
+    assert found["too-much-labels"] == "1 ready job wants a runner with the labels special, and none offers them all."
+    assert found["behind-running"] == "1 blocked job waits for job 'slow' that is running."
+    assert 3000 < body["allocation_remaining"]["max_seconds"] <= 3600
+    runner.process.terminate()
+    runner.wait()
+
+
+def test_diagnose_names_missing_inputs(torc):
+    spec = DIAMOND.replace("cat top.txt, input_files: [top]", "cat top.txt, input_files: [top, raw]")
+    torc.create(spec + "  - {name: raw, path: raw.csv}\n")
+    messages = [finding["message"] for finding in torc.json("diagnose", 1)["findings"]]
+    assert "1 input file is not there: raw.csv." in messages
