@@ -44,6 +44,7 @@ _DEFAULT_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
 _REMEMBERED = 4096  # ended commands that poll() still knows
 _CLOSE_SECONDS = 5.0  # how long close() waits for killed commands
 _CLOSE_LOOK_MS = 10
+_MANY = 32  # commands, from which on it pays to ask for the processor
 
 
 class LocalExecutor(Executor):
@@ -76,6 +77,7 @@ class LocalExecutor(Executor):
         self._leftovers = Leftovers()
         self._find_cgroups: Callable[[], Cgroups | None] | None = find_cgroups
         self._cgroups: Cgroups | None = None
+        self._until_many = _MANY
 
     def check(self) -> list[Problem]:
         """Return a problem when there is no bash."""
@@ -92,6 +94,12 @@ class LocalExecutor(Executor):
 
     def submit(self, requests: Sequence[LaunchRequest]) -> list[Handle | SubmitError]:
         """Start the commands; a request with ``allocation`` becomes a process that nobody here looks after."""
+        if self._until_many > 0:
+            self._until_many -= len(requests)
+            if self._until_many <= 0:
+                from torc_plugins.executors.local_latency import ask_for_short_slices
+
+                ask_for_short_slices()
         return [
             self._start(request) if request.allocation is None else self._start_worker(request) for request in requests
         ]
