@@ -1,8 +1,8 @@
 """The processor for this process as soon as a command ends, though commands keep all processors busy.
 
-Linux may let what runs go on for its slice, some milliseconds, before what has woken up has its turn; so long nothing
-is started. From 6.12 on a thread may ask for a shorter slice: its share stays the same, in smaller pieces. Older systems
-take the wish and do nothing.
+Linux may let what runs go on for its slice, some milliseconds, before what has woken up has its turn. From 6.12 on a
+thread may ask for a shorter slice: its share stays the same, in smaller pieces. Older systems take the wish and do
+nothing.
 """
 
 from __future__ import annotations
