@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from torc_core.contracts.formats import FormatError
 from torc_plugins.formats.json_errors import Where, bad_word, unexpected
 from torc_plugins.formats.json_grammar import Grammar, identifier, number, unquote
 from torc_plugins.formats.source import NESTING, Source, Tree
@@ -15,13 +16,10 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 def read(source: Source, grammar: Grammar) -> tuple[Any, Tree]:
     """Read one document; raises FormatError. One long loop, because it runs once for each value."""
     source.refuse_characters(_FORBIDDEN)
-    text = source.text
+    text, words = source.text, grammar.words
     match_pair, match_item, match_space = grammar.pair.match, grammar.item.match, grammar.space.match
-    words = grammar.words
-    top: list[Any] = []  # holds nothing but the document
-    top_marks: list[Any] = []
-    box: Any = top  # the container that is open, and the trees of its values
-    marks: Any = top_marks
+    box: Any = []  # the container that is open; at first one that holds nothing but the document
+    marks: Any = []  # and the trees of its values
     is_map = False
     stack: list[tuple[Any, Any, int]] = []  # of the containers around it, and where the open one begins
     position = 0
@@ -32,14 +30,12 @@ def read(source: Source, grammar: Grammar) -> tuple[Any, Tree]:
             # Nothing more is in the open container, so it must end here.
             position = match_space(text, position).end()  # type: ignore[union-attr]  # always matches, if nothing
             if not stack and not may_follow and position == len(text):
-                return top[0], top_marks[0]
-            if not stack and position == len(text):
-                raise source.empty()
+                return box[0], marks[0]
             after_comma = may_follow and bool(box)
             ends = bool(stack) and text.startswith("}" if is_map else "]", position)
             if not ends or (after_comma and not grammar.lenient):
                 opened = stack[-1][2] if stack else -1
-                raise unexpected(source, grammar, Where(position, opened, is_map, may_follow, after_comma))
+                raise _no_end(source, grammar, Where(position, opened, is_map, may_follow, after_comma))
             box, marks, _ = stack.pop()
             is_map = box.__class__ is dict
             position += 1
@@ -57,9 +53,8 @@ def read(source: Source, grammar: Grammar) -> tuple[Any, Tree]:
             tree = match.start(4)
             value = unquote(string, tree, source, grammar) if "\\" in string else string[1:-1]
         elif bracket is not None:
-            offset = match.start(3)
             value, children = ({}, {}) if bracket == "{" else ([], [])
-            tree = (offset, children)
+            tree = (match.start(3), children)
         elif digits is not None:
             tree = match.start(5)
             value = number(digits, tree, source)
@@ -85,9 +80,15 @@ def read(source: Source, grammar: Grammar) -> tuple[Any, Tree]:
             if len(stack) >= NESTING:
                 raise source.too_deep(tree[0])
             stack.append((box, marks, tree[0]))
-            box, marks = value, tree[1]
-            is_map = bracket == "{"
+            box, marks, is_map = value, tree[1], bracket == "{"
         else:
             may_follow = comma is not None
             if not stack and may_follow:
                 raise source.error("the document has ended, but there is more text", match.start(7))
+
+
+def _no_end(source: Source, grammar: Grammar, where: Where) -> FormatError:
+    """Return the error about a place at which the open container does not end, or about a text with nothing in it."""
+    if where.opened < 0 and where.offset == len(source.text):
+        return source.empty()
+    return unexpected(source, grammar, where)

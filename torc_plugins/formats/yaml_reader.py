@@ -82,10 +82,9 @@ class _Document:
 
     def read(self, parser: Any) -> tuple[Any, Tree]:
         """Follow the events to the end of the stream. One long loop, because it runs once for each value."""
-        top: list[Any] = []  # holds nothing but the document
-        top_marks: list[Any] = []
-        box: Any = top  # the container that is open, and the trees of its values
-        marks: Any = top_marks
+        box: Any = []  # the container that is open; at first one that holds nothing but the document
+        marks: Any = []  # and the trees of its values
+        top, top_marks = box, marks
         key: Any = None  # of the pair whose value is next; None when a key is next
         stack: list[tuple[Any, Any]] = []
         next_event = parser.get_event
@@ -123,8 +122,7 @@ class _Document:
                 value = anchor.value
                 tree = offset if isinstance(anchor.tree, int) else (offset, anchor.tree[1])
             elif kind is DocumentStartEvent and top:
-                hint = "A file holds one spec: put the other one into a file of its own"
-                raise self.source.error("a second document begins here", offset, code="yaml-documents", hint=hint)
+                raise self.second_document(offset)
             else:
                 continue
             if kind is not AliasEvent and event.anchor:
@@ -142,6 +140,11 @@ class _Document:
         if not top or (isinstance(top[0], Plain) and not top[0]):
             raise self.source.empty()
         return top[0], top_marks[0]
+
+    def second_document(self, offset: int) -> FormatError:
+        """Return the error about another document behind the first."""
+        hint = "A file holds one spec: put the other one into a file of its own"
+        return self.source.error("a second document begins here", offset, code="yaml-documents", hint=hint)
 
     def plain(self, text: str, offset: int) -> str:
         """Return what an unquoted scalar stands for."""
