@@ -19,6 +19,7 @@ from torc_core.service import server_record
 from torc_core.service.databases import database_of
 from torc_server.backup_commands import backup
 from torc_server.guard_commands import cert, guard_from, guard_options, token
+from torc_server.unit_commands import unit_of
 from torc_server.user_commands import user
 
 _EXAMPLES = """
@@ -116,10 +117,13 @@ def run(app: App, **given: Any) -> None:
 
 
 def _started(daemon: Any, url: str, port: int) -> None:
+    from torc_server.daemon import tell_systemd
+
     if daemon is not None:
         daemon.tell(url=url, port=port, pid=os.getpid())
     else:
         _echo_port(port)
+        tell_systemd("READY=1")
 
 
 def _echo_port(port: int) -> None:
@@ -153,7 +157,7 @@ def default_log_folder() -> Path:
 @server.command(cls=TorcCommand)
 @pass_app
 def status(app: App) -> int:
-    """List your servers on this machine, and whether they answer; exit 1 when there is none."""
+    """List your servers on this machine, and whether they answer; exit 1 when one does not, or there is none."""
     found = server_record.servers()
     rows = [(record, _answers(record)) for record in found]
     if app.wants_json:
@@ -170,7 +174,7 @@ def status(app: App) -> int:
         echo_table(columns, [(r.pid, r.url, r.database, r.since, ok) for r, ok in rows], total="servers")
     else:
         echo("No server of yours runs on this machine. Start one with: torc server run")
-    return 0 if found else 1
+    return 0 if rows and all(answers for _, answers in rows) else 1
 
 
 def _answers(record: server_record.ServerRecord) -> bool:
@@ -225,7 +229,7 @@ def openapi(output: Path | None) -> None:
         output.write_text(text)
 
 
-for command in (backup, user, token, cert):
+for command in (backup, unit_of(run), user, token, cert):
     server.add_command(command)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,12 @@ def _redirect(log: Path) -> None:
     os.dup2(errors, 2)
     os.close(nowhere)
     os.close(errors)
+
+
+def tell_systemd(state: str) -> None:
+    """Tell how it stands to whoever started this process and waits for that, as systemd does."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if place:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(f"\0{place[1:]}" if place.startswith("@") else place)
+            sock.send(state.encode())
