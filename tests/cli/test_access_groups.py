@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cli.programs import program
+
 SPEC = "name: w\naccess_groups: [wind]\njobs: [{name: a, command: echo}]\n"
 
 
@@ -24,6 +26,12 @@ def test_groups_live_through_their_commands(two):
     assert [g["name"] for g in two.items("access-groups", "list")] == ["solar"]
     assert "no group 'wind'" in two("access-groups", "get", "wind", code=1).err
     assert two.json("workflows", "get", 2).get("access_groups") is None
+
+
+def test_a_process_that_only_deletes_a_group_closes_its_workflows_too(two):
+    program(two.path, "access-groups", "delete", 1)
+    assert two.json("workflows", "get", 2).get("access_groups") is None
+    assert two.items("access-groups", "list-workflow-groups", 2) == []
 
 
 def test_members_come_and_go(two):

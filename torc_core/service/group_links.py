@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from torc_core.contracts.storage import Condition
-from torc_core.errors import Invalid
+from torc_core.errors import Conflict, Forbidden, Invalid
 from torc_core.problems import did_you_mean
-from torc_core.records.access import AccessGroup, WorkflowAccessGroup
+from torc_core.records.access import SYSTEM_GROUP, AccessGroup, WorkflowAccessGroup
 from torc_core.records.record import stored
 from torc_core.records.resources import Workflow
 from torc_core.service.clock import utc_text
@@ -63,3 +63,36 @@ def refresh_names(turn: Turn, workflow_ids: Collection[int]) -> None:
 
 def _names(turn: Turn, group_ids: Iterable[int]) -> dict[int, str]:
     return dict(turn.rows(AccessGroup, ("id", "name"), with_ids(sorted(group_ids))))
+
+
+# the groups themselves
+
+
+def new_group(turn: Turn, group: AccessGroup) -> None:
+    """Refuse a name that is taken or the server's own."""
+    group.name = group.name.strip()
+    if not group.name:
+        raise Invalid("a group needs a name", field="name")
+    if group.name == SYSTEM_GROUP:
+        raise is_system()
+    if turn.storage.count(AccessGroup, [Condition("name", "equal", group.name)]):
+        raise Conflict(f"there is a group {group.name!r} already", field="name", value=group.name)
+    group.created_at = utc_text(turn.now)
+
+
+def before_deleting_group(turn: Turn, group: AccessGroup) -> None:
+    """Close the workflows of a group to it."""
+    if group.name == SYSTEM_GROUP:
+        raise is_system()
+    mine = [Condition("group_id", "equal", group.id)]
+    opened = [id for (id,) in turn.rows(WorkflowAccessGroup, ("workflow_id",), mine)]
+    turn.delete(WorkflowAccessGroup, mine)
+    refresh_names(turn, opened)
+
+
+def is_system() -> Forbidden:
+    """Return the error about changing the group of the administrators."""
+    return Forbidden(
+        f"the group {SYSTEM_GROUP!r} is kept by the server and cannot be changed",
+        hint="Administrators are named when the server starts, with --admin-user.",
+    )

@@ -7,57 +7,21 @@ from typing import TypeVar
 
 from torc_core.contracts.access import ANONYMOUS
 from torc_core.contracts.storage import Condition
-from torc_core.errors import Conflict, Forbidden, Invalid, NotFound
+from torc_core.errors import Conflict, Invalid, NotFound
 from torc_core.records.access import GROUP_ADMIN, SYSTEM_GROUP, AccessGroup, UserGroupMembership, WorkflowAccessGroup
 from torc_core.records.answers.access import AccessCheck
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.records.resources import Workflow
-from torc_core.service import rules
 from torc_core.service.access import MEMBER, OWNER
 from torc_core.service.api import Service
 from torc_core.service.clock import utc_text
 from torc_core.service.filters import sort_field
-from torc_core.service.group_links import link, refresh_names
+from torc_core.service.group_links import is_system, link, refresh_names
 from torc_core.service.queries import check_page
 from torc_core.service.registry import handles
 from torc_core.service.turn import Turn, of_workflow, with_ids
 
 R = TypeVar("R", bound=Record)
-
-
-# groups
-
-
-def _new_group(turn: Turn, group: AccessGroup) -> None:
-    group.name = group.name.strip()
-    if not group.name:
-        raise Invalid("a group needs a name", field="name")
-    if group.name == SYSTEM_GROUP:
-        raise _is_system()
-    if turn.storage.count(AccessGroup, [Condition("name", "equal", group.name)]):
-        raise Conflict(f"there is a group {group.name!r} already", field="name", value=group.name)
-    group.created_at = utc_text(turn.now)
-
-
-def _before_deleting_group(turn: Turn, group: AccessGroup) -> None:
-    """Close its workflows to it."""
-    if group.name == SYSTEM_GROUP:
-        raise _is_system()
-    mine = [Condition("group_id", "equal", group.id)]
-    opened = [id for (id,) in turn.rows(WorkflowAccessGroup, ("workflow_id",), mine)]
-    turn.delete(WorkflowAccessGroup, mine)
-    refresh_names(turn, opened)
-
-
-rules.BEFORE_CREATE[AccessGroup] = _new_group
-rules.BEFORE_DELETE[AccessGroup] = _before_deleting_group
-
-
-def _is_system() -> Forbidden:
-    return Forbidden(
-        f"the group {SYSTEM_GROUP!r} is kept by the server and cannot be changed",
-        hint="Administrators are named when the server starts, with --admin-user.",
-    )
 
 
 # members
@@ -105,7 +69,7 @@ def list_user_groups(turn: Turn, user_name: str, offset: int = 0, limit: int = M
 def _changeable(turn: Turn, id: int) -> AccessGroup:
     group = turn.get(AccessGroup, id)
     if group.name == SYSTEM_GROUP:
-        raise _is_system()
+        raise is_system()
     return group
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from torc_core.contracts.storage import Condition
 from torc_core.engine.failures import read_rules
 from torc_core.errors import Invalid
+from torc_core.records.access import AccessGroup
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.record import Record, stored
 from torc_core.records.resources import (
@@ -140,6 +141,7 @@ BEFORE_CREATE: dict[type[Record], Rule] = {
     Event: _new_event,
     WorkflowAction: lambda turn, record: action_rules.prepare(record),
     FailureHandler: lambda turn, record: check_handler(record),
+    AccessGroup: group_links.new_group,
 }
 
 
@@ -282,7 +284,7 @@ def after_update(turn: Turn, old: Record, new: Record) -> None:
 
 # deletion
 
-BEFORE_DELETE: dict[type[Record], Rule] = {}
+BEFORE_DELETE: dict[type[Record], Rule] = {AccessGroup: group_links.before_deleting_group}
 """What comes before the deletion of a record that belongs to no workflow."""
 
 
