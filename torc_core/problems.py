@@ -51,7 +51,9 @@ class ProblemsFound(Invalid):
 
     def __init__(self, what: str, problems: Sequence[Problem]) -> None:
         errors = [p for p in problems if p.severity == ERROR]
-        count = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
+        from torc_core.units import counted
+
+        count = counted(len(errors), "error")
         super().__init__(f"{what}: {count}", problems=[str(p) for p in problems])
         self.problems = list(problems)
 

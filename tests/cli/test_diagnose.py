@@ -33,7 +33,7 @@ resource_requirements: [{name: huge, num_cpus: 4000, memory: 1m}]
     until(lambda: (torc.path / "pid").exists(), "the job's start")
     body = torc.json("diagnose", 1)
     found = {finding["code"]: finding["message"] for finding in body["findings"]}
-    assert found["too-much-cpus"] == "1 ready job needs 4000 CPUs, and no runner has more than 2 CPUs."
+    assert found["too-much-cpus"] == "1 ready job needs 4,000 CPUs, and no runner has more than 2 CPUs."
     assert found["too-much-labels"] == "1 ready job wants a runner with the labels special, and none offers them all."
     assert found["behind-running"] == "1 blocked job waits for job 'slow' that is running."
     assert 3000 < body["allocation_remaining"]["max_seconds"] <= 3600

@@ -162,7 +162,7 @@ def test_ctrl_c_lets_running_jobs_end_and_leaves_the_terminal_as_it_was(folder):
     terminal = Terminal(folder, "run", "spec.yaml", "-j", "1")
     terminal.sees("1 running")
     terminal.process.send_signal(signal.SIGINT)
-    terminal.sees("stopping when the 1 running jobs have ended")
+    terminal.sees("stopping when 1 running job has ended")
     code, shown = terminal.end()
     assert code == 130
     assert "Stopped by SIGINT. Go on with: torc run 1" in shown

@@ -15,6 +15,7 @@ from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.writing import write_file
 from torc_core.errors import UsageError
 from torc_core.records.resources import Workflow
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.service.api import Service
@@ -109,7 +110,9 @@ def _export_spec(app: App, workflow_id: int, output: Path | None, to_format: str
     other = [job.name for job in found.plan.jobs if not problems and commands.get(job.name) != job.command]
     if other:
         app.say(
-            "warn", f"Read again, {len(other)} commands with ${{files...}} or the like differ, as of job {other[0]!r}"
+            "warn",
+            f"Read again, {counted(len(other), 'command')} with ${{files...}} or the like would be another,"
+            f" like that of job {other[0]!r}",
         )
     if output is None:
         write(text)

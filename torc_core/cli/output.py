@@ -147,12 +147,13 @@ def echo_problems(problems: Iterable[Problem], *, as_json: bool = False) -> None
     """Print findings on standard error: one a line with its place, or all as one JSON object."""
     if as_json:
         from torc_core.spec.report import problem_data
+        from torc_core.units import counted
 
         problems = list(problems)
         errors = sum(problem.severity == ERROR for problem in problems)
         body = {
             "status": "error" if errors else "warning",
-            "message": f"{errors} error{'s' if errors != 1 else ''} found",
+            "message": f"{counted(errors, 'error')} found",
             "problems": [problem_data(problem) for problem in problems],
         }
         echo_json(body, err=True)

@@ -237,8 +237,8 @@ def _nothing_failed(summary: StatusSummary) -> Invalid:
     counts = summary.jobs_by_status
     if counts["pending_failed"]:
         return Invalid(
-            f"no job has failed for good; {counts['pending_failed']} that failed wait for a decision",
-            hint=f"List them with: torc jobs list {summary.workflow_id} -s pending_failed",
+            f"no job has failed for good; to decide about: {counted(counts['pending_failed'], 'failed job')}",
+            hint=f"Decide with: torc jobs resolve --all --workflow-id {summary.workflow_id} --retry (or --fail)",
         )
     return Invalid(f"no job of workflow {summary.workflow_id} has failed", hint=verdict(summary))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torc_core.diagnosis.facts import Facts, JobFacts, RunnerFacts
 from torc_core.engine.lanes import Lane, are_offered
 from torc_core.status import JobStatus
-from torc_core.units import human_duration, human_memory
+from torc_core.units import counted, human_duration, human_memory
 
 
 class Misfit(NamedTuple):
@@ -72,7 +72,7 @@ def _amount(code: str, amount: int) -> str:
     if code == "memory":
         return f"{human_memory(amount)} of memory"
     word = {"cpus": "CPU", "gpus": "GPU", "nodes": "node"}[code]
-    return f"{amount} {word}" if amount == 1 else f"{amount} {word}s"
+    return counted(amount, word)
 
 
 def numbers(facts: Facts) -> dict[str, Any]:

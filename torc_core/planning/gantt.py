@@ -205,7 +205,7 @@ def _reasons(schedule: Schedule, y: float) -> tuple[list[str], float]:
         parts.append(label(16, y, f"Never start: {_some(group.names)}: {group.reason}", "r"))
         y += 18
     if len(schedule.unstarted) > _SHOWN_REASONS:
-        parts.append(label(16, y, f"and {len(schedule.unstarted) - _SHOWN_REASONS:,} more reasons", "r"))
+        parts.append(label(16, y, f"and {counted(len(schedule.unstarted) - _SHOWN_REASONS, 'more reason')}", "r"))
         y += 18
     return parts, y
 

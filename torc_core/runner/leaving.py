@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torc_core.errors import StorageError, Unavailable
 from torc_core.records.resources import Workflow
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.runner.capacity import Capacity
@@ -124,4 +125,4 @@ class Leaving:
 
     def _left(self) -> str:
         count = self._turns.unfinished
-        return f"{count} job{'s have' if count != 1 else ' has'} not ended"
+        return f"{counted(count, 'job')} {'has' if count == 1 else 'have'} not ended"

@@ -34,6 +34,7 @@ from torc_core.runner.turns import Turns
 from torc_core.runner.voice import Voice
 from torc_core.service.processes import this_machine
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor
@@ -234,13 +235,15 @@ class Runner:
             self._obeyed = level = self._stop.level
             self._turns.close()
             lead, count = self._limits.sigterm_lead_seconds, len(jobs.running)
+            running, them = counted(count, "running job"), "it" if count == 1 else "them"
             if level == DRAIN:
-                self._voice.tell(f"stopping when the {count} running jobs have ended; once more to end them now")
+                have = "has" if count == 1 else "have"
+                self._voice.tell(f"stopping when {running} {have} ended; once more to end {them} now")
             elif level == END:
                 gentle = f"{lead:g} s for those that support it"
-                self._voice.tell(f"ending {count} running jobs, {gentle}; once more to kill them")
+                self._voice.tell(f"ending {running}, {gentle}; once more to kill {them}")
             else:
-                self._voice.tell(f"killing {count} running jobs")
+                self._voice.tell(f"killing {running}")
             if level >= END:
                 reason = reasons.runner_stopped(self._stop.cause)
                 jobs.end_all(JobStatus.TERMINATED, reason, lead if level == END else 0.0)

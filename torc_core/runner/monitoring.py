@@ -14,6 +14,7 @@ from torc_core.runner.metrics_file import JobFacts, MetricsFile, metrics_path, n
 from torc_core.runner.sampling import Sampler
 from torc_core.runner.usage import MachineTrack, Track
 from torc_core.spec.choices import Granularity
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,7 +184,7 @@ class Monitoring(Companion):
 
         try:
             files = write_pictures(read_metrics([path]), path.parent, path.stem)
-            self._scene.voice.tell(f"drew what was measured: {len(files)} files in {path.parent}")
+            self._scene.voice.tell(f"drew what was measured: {counted(len(files), 'file')} in {path.parent}")
         except TorcError as exc:
             self._scene.voice.say(f"what was measured is not drawn: {exc}", "WARN")
 

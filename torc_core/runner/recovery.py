@@ -16,6 +16,7 @@ from torc_core.runner.environment import RUNNER_VARIABLE, runner_id
 from torc_core.runner.journal import FOLDER, Left, Owner, read
 from torc_core.service.clock import utc_now
 from torc_core.service.processes import Machine, is_dead, start_of
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor, Handle
@@ -71,7 +72,8 @@ def _adopt_silent(
         start = (node.process or "").rpartition(" ")[2]
         _end(executor, executor.find(RUNNER_VARIABLE, runner_id(node.pid, start)), say)
     adopted = service.adopt_orphans(workflow.id, [node.id for node in gone])
-    say(f"{len(gone)} runners that are gone held {adopted.count} jobs; these can be run again")
+    what = "a runner that is gone" if len(gone) == 1 else f"{len(gone)} runners that are gone"
+    say(f"{what} held {counted(adopted.count, 'job')}; what was held can be run again")
 
 
 def _gone(path: Path, machine: Machine, workflow: Workflow) -> Left | None:
@@ -122,10 +124,10 @@ def take_over(service: Service, executor: Executor, left: Left, say: Callable[[s
     refused = report(service, left)
     adopted = service.adopt_orphans(owner.workflow_id, [owner.compute_node_id])
     if refused:
-        say(f"{len(refused)} results of process {owner.pid} are of no use any more: {refused[0]}")
+        say(f"of no use any more: {counted(len(refused), 'result')} of process {owner.pid}: {refused[0]}")
     say(
-        f"the runner with process {owner.pid} is gone: {len(left.finished)} of its results reported, "
-        f"{adopted.count} of its jobs can be run again"
+        f"the runner with process {owner.pid} is gone: {counted(len(left.finished), 'result')} reported for it, "
+        f"{counted(adopted.count, 'job')} of it can be run again"
     )
     return refused
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torc_core.records.answers import JobLaunch
 from torc_core.records.resources import Job, ResourceRequirements
 from torc_core.status import JobStatus
-from torc_core.units import human_duration, parse_duration, parse_memory
+from torc_core.units import counted, human_duration, parse_duration, parse_memory
 
 if TYPE_CHECKING:
     from torc_core.runner.capacity import Capacity
@@ -30,7 +30,7 @@ def explain(
             reasons.setdefault(reason, []).append(job.name)
     lines = [f"{_names(names)}: {reason}" for reason, names in list(reasons.items())[:_SHOWN]]
     if len(reasons) > _SHOWN:
-        lines.append(f"and {len(reasons) - _SHOWN} more reasons")
+        lines.append(f"and {counted(len(reasons) - _SHOWN, 'more reason')}")
     return "; ".join(lines) or None
 
 

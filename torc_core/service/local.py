@@ -24,6 +24,7 @@ from torc_core.service.owner import MAX_WAIT_SECONDS, Owner, Work
 from torc_core.service.registry import handler_of
 from torc_core.service.turn import Caller, Turn
 from torc_core.service.upkeep import Upkeep
+from torc_core.units import counted
 
 R = TypeVar("R", bound=Record)
 
@@ -241,7 +242,7 @@ class LocalService(Service):
         if reload is None:
             raise NoAuthFile("this server has no file of users", hint="Start it with --auth-file FILE.")
         count = reload()
-        return ReloadedAuth(message=f"read {count} users", user_count=count)
+        return ReloadedAuth(message=f"read {counted(count, 'user')}", user_count=count)
 
     def close(self) -> None:
         """Let tasks end, and close the storage."""

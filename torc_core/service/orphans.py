@@ -19,6 +19,7 @@ from torc_core.service.registry import handles
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
 from torc_core.status import IS_ACTIVE, PENDING, RUNNING, JobStatus
+from torc_core.units import counted
 
 
 @handles(Service.adopt_orphans)
@@ -123,7 +124,7 @@ def expire(turn: Turn, workflow_id: int, compute_node_ids: Sequence[int]) -> Non
             workflow_id, event_type="runner_lost", compute_node_id=node.id, hostname=node.hostname,
             lease_seconds=node.lease_seconds, job_ids=taken.job_ids,
             message=f"nothing was heard of runner {node.id} on {node.hostname} for {node.lease_seconds or 0:g} s; "
-            f"{taken.count} of its jobs were taken back",
+            f"taken back: {counted(taken.count, 'job')}",
         )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ from torc_core.status import (
     RUNNING,
     TERMINATED,
 )
+from torc_core.units import counted
 
 
 def change_all(turn: Turn, state: WorkflowState, decide: Callable[[], Changes]) -> Changes:
@@ -81,7 +82,7 @@ def initialize_jobs(
     telling.jobs_canceled(turn, state, changes.canceled)
     telling.jobs_ready(turn, state, changes.ready)
     counts = queries.counts_of(state)
-    return Initialized(message=f"initialized {len(graph)} jobs", run_id=state.run_id, counts=counts)
+    return Initialized(message=f"initialized {counted(len(graph), 'job')}", run_id=state.run_id, counts=counts)
 
 
 def _keep_latest_of_complete(turn: Turn, state: WorkflowState) -> None:
@@ -131,7 +132,7 @@ def _refuse_allocated(turn: Turn, workflow_id: int) -> None:
     count = turn.storage.count(ScheduledComputeNode, of_workflow(workflow_id, unended))
     if count:
         raise Invalid(
-            f"cannot reset workflow {workflow_id}: {count} of its allocations are pending or active",
+            f"cannot reset workflow {workflow_id}: {counted(count, 'allocation')} of it pending or active",
             hint="Wait for them, cancel the workflow, or use --force.",
         )
 
@@ -196,7 +197,7 @@ def reset_job_status(turn: Turn, id: int, failed_only: bool = False) -> ResetJob
 
 
 def _tell_reset(turn: Turn, id: int, count: int, **more: Any) -> None:
-    message = f"{count} jobs of workflow {id} were reset"
+    message = f"reset: {counted(count, 'job')} of workflow {id}"
     telling.workflow_event(turn, id, "jobs_reset", message, updated_count=count, **more)
 
 
@@ -311,7 +312,7 @@ def _outlook(turn: Turn, state: WorkflowState, files: Files, reruns: Reruns | No
 def _refuse_missing(answer: BegunRun, force: bool) -> None:
     if answer.missing_input_files and not force:
         raise Conflict(
-            f"{len(answer.missing_input_files)} input files are missing: {_some(answer.missing_input_files)}",
+            f"missing: {counted(len(answer.missing_input_files), 'input file')}: {_some(answer.missing_input_files)}",
             hint="Make them, or go on without them with --force.",
             missing_input_files=answer.missing_input_files,
         )

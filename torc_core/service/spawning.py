@@ -21,6 +21,7 @@ from torc_core.service.spawned_edges import Newcomer, check_cycles, edges_of
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import BLOCKED, RUNNING
+from torc_core.units import counted
 
 MOST_CALLS = 1000
 """In one lineage, unless the workflow says otherwise."""
@@ -92,7 +93,7 @@ def _check_cap(turn: Turn, workflow_id: int, lineage: str, count: int) -> None:
     most = most if type(most) is int else MOST_CALLS
     if count + 1 > most:
         raise Invalid(
-            f"lineage {lineage!r} has added jobs {count} times, and {most} times are allowed",
+            f"lineage {lineage!r} has added jobs {counted(count, 'time')}, and no more than {most} are allowed",
             hint="Raise dynamic_jobs.max_iterations of the workflow if this is meant.", field="lineage",
         )  # fmt: skip
 

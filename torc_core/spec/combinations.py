@@ -15,6 +15,7 @@ from torc_core.spec.findings import BadText
 from torc_core.spec.parameters import Scalar
 from torc_core.spec.tables import MISSING, Table
 from torc_core.spec.template import Template, format_value
+from torc_core.units import counted
 
 
 class _Column(NamedTuple):
@@ -103,7 +104,8 @@ def zipped(values: dict[str, Sequence[Scalar]]) -> Combinations:
     for name in names[1:]:
         if len(values[name]) != len(values[first]):
             raise BadText(
-                f'parameter_mode zip: "{first}" has {len(values[first])} values, "{name}" has {len(values[name])}',
+                f'parameter_mode zip: "{first}" has {counted(len(values[first]), "value")},'
+                f' "{name}" has {len(values[name])}',
                 hint="Give all parameters the same number of values, or use parameter_mode product.",
                 code="zip-length",
             )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torc_core.spec.findings import BadText
 from torc_core.spec.parameters import ReadFile, Scalar, native, scalar, text_of
+from torc_core.units import counted
 
 
 class Missing(str):
@@ -60,7 +61,9 @@ def _csv(text: str) -> Table:
             raise BadText(f"two columns are called {name!r}")
     for number, row in enumerate(rows, 1):
         if len(row) != len(names):
-            raise BadText(f"row {number} has {len(row)} cells, but there are {len(names)} columns")
+            raise BadText(
+                f"row {number} has {counted(len(row), 'cell')}, but there are {counted(len(names), 'column')}"
+            )
     columns: dict[str, list[Scalar]] = {
         name: [scalar(cell) for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=False)
     }

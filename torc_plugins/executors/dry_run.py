@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from signal import SIGKILL, SIGTERM
 
 from torc_core.contracts.executor import Capabilities, Executor, Handle, LaunchRequest, Observation, SubmitError
-from torc_core.units import human_duration, human_memory
+from torc_core.units import counted, human_duration, human_memory
 
 DEFAULT_SECONDS = 60.0
 """What a command without walltime takes: the run time of jobs that declare none."""
@@ -38,7 +38,7 @@ class DryRunExecutor(Executor):
 
     def render(self, request: LaunchRequest) -> str:
         """Return shell lines: what is asked for as a comment, then the command with its directory and streams."""
-        needs = [f"{request.cpus} CPU{'s' if request.cpus != 1 else ''}"]
+        needs = [counted(request.cpus, "CPU")]
         if request.memory_bytes:
             needs.append(human_memory(request.memory_bytes))
         if request.gpu_ids:

@@ -343,7 +343,7 @@ def test_a_reset_of_the_workflow_is_refused_while_allocations_are_under_way(desk
     )  # fmt: skip
     for status in ("pending", "active"):
         desk.service.update(ScheduledComputeNode, allocation.id, {"status": status})
-        with pytest.raises(Invalid, match="allocations"):
+        with pytest.raises(Invalid, match="1 allocation of it"):
             desk.service.reset_workflow_status(desk.workflow_id)
     assert desk.service.reset_workflow_status(desk.workflow_id, force=True).run_id == 1
     desk.service.update(ScheduledComputeNode, allocation.id, {"status": "complete"})

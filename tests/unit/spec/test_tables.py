@@ -46,7 +46,7 @@ def test_json_lines_hold_one_object_each(name):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("t.csv", "a,b\n1,2\n3\n", "row 2 has 1 cells"),
+        ("t.csv", "a,b\n1,2\n3\n", "row 2 has 1 cell, but there are 2 columns"),
         ("t.csv", "a,a\n1,2\n", "two columns are called 'a'"),
         ("t.csv", "a, \n1,2\n", "column 2 has no name"),
         ("t.csv", "a\n", "no rows"),
