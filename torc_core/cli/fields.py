@@ -90,6 +90,10 @@ def _filter_help(asked: Filter, words: str) -> str:
         return f"Only what this job {'writes' if '.output_' in asked.field else 'reads'}."
     if asked.type is bool and asked.how == "equal":
         return f"Only those that are {words.removeprefix('is ')} (true), or are not (false)."
+    if asked.how == "contains":
+        words = asked.field.replace("_", " ")
+    if asked.how == "inside":
+        words = words.removesuffix(" id")
     return _FILTERED.get(asked.how, _FILTERED["equal"]).format(words=_WRITTEN.get(words, words))
 
 
@@ -104,7 +108,7 @@ def field_option(shown: Shown, f: Field, *, is_new: bool) -> click.Option:
     """Return the option for a field: its type and meaning are those of the declaration."""
     names = [*shown.short.get(f.name, _dashed(f.name)).split(), f.name]
     default = f" ({f.default})" if is_new and f.optional and f.default not in (None, False, True, "") else ""
-    text = f"{f.doc or f.name.replace('_', ' ')}{default}"
+    text = f"{f.doc}{default}"
     help_text = f"{text[0].upper()}{text[1:]}."
     if is_new and f.type is bool and f.default is False:
         return click.Option(names, is_flag=True, default=None, help=help_text)

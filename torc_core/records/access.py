@@ -13,7 +13,7 @@ class AccessGroup(Record, plural="access_groups", verbs="create get find delete"
     """People who may use the same workflows."""
 
     name: str = field("unique")
-    description: str | None = None
+    description: str | None = field("who they are", default=None)
     created_at: str | None = field("UTC", default=None, read_only=True)
 
 
@@ -28,7 +28,7 @@ class UserGroupMembership(
     """One person in one group."""
 
     group_id: int = field("the group", default=0, refers="access_groups")
-    user_name: str = field()
+    user_name: str = field("who")
     role: str = field("member or admin; an admin manages the members")
     created_at: str | None = field("UTC", default=None, read_only=True)
 
@@ -36,7 +36,7 @@ class UserGroupMembership(
 class WorkflowAccessGroup(WorkflowPart, plural="workflow_access_groups", verbs="", unique=("workflow_id", "group_id")):
     """A group that may use a workflow."""
 
-    group_id: int = field(refers="access_groups")
+    group_id: int = field("the group", refers="access_groups")
     created_at: str | None = field("UTC", default=None, read_only=True)
 
 

@@ -8,7 +8,7 @@ from torc_core.units import parse_memory
 class LocalScheduler(WorkflowPart, plural="local_schedulers"):
     """Run on this machine."""
 
-    name: str | None = None
+    name: str | None = field("what jobs name it by", default=None)
     memory: str | None = field("at most this much, like 16g", default=None, filter=True, check=parse_memory)
     num_cpus: int | None = field("at most so many", default=None, filter=True)
 
@@ -47,13 +47,13 @@ class SlurmStats(
 ):
     """What Slurm measured of one attempt of a job."""
 
-    job_id: int = field(refers="jobs", filter=True)
-    run_id: int = field(filter=True)
-    attempt_id: int = field(filter=True)
-    slurm_job_id: str | None = None
-    node_list: str | None = None
-    ave_cpu_seconds: float | None = None
-    max_rss_bytes: int | None = None
-    max_vm_size_bytes: int | None = None
-    max_disk_read_bytes: int | None = None
-    max_disk_write_bytes: int | None = None
+    job_id: int = field("the job", refers="jobs", filter=True)
+    run_id: int = field("of the workflow", filter=True)
+    attempt_id: int = field("of the job", filter=True)
+    slurm_job_id: str | None = field("Slurm's number of the step's job", default=None)
+    node_list: str | None = field("nodes that it ran on", default=None)
+    ave_cpu_seconds: float | None = field("CPU time of a task, on average", default=None)
+    max_rss_bytes: int | None = field("resident memory of the largest task", default=None)
+    max_vm_size_bytes: int | None = field("virtual memory of the largest task", default=None)
+    max_disk_read_bytes: int | None = field("of the task that read most", default=None)
+    max_disk_write_bytes: int | None = field("of the task that wrote most", default=None)
