@@ -17,14 +17,13 @@ from torc_core.problems import Problem, did_you_mean
 if TYPE_CHECKING:
     from torc_core.config import Config
     from torc_core.contracts.executor import Executor
-    from torc_core.contracts.failure import Classify, Decision
+    from torc_core.contracts.failure import Classify
     from torc_core.contracts.formats import SpecFormat
     from torc_core.contracts.log_patterns import LogPattern
     from torc_core.contracts.monitor import Monitor
     from torc_core.contracts.storage import Storage
     from torc_core.engine.corrections import Adjustment, Correction
     from torc_core.plugin_access import AccessPlugins
-    from torc_core.records.answers import FinishedJob, JobLaunch
     from torc_core.spec.plan import Plan
 
 FORMAT, EXECUTOR, STORAGE, MONITOR, COMMAND = "spec format", "executor", "storage", "monitor", "command"
@@ -157,95 +156,42 @@ class PluginHost:
         self._ask(kind)
         return list(self._registries[kind].values())
 
-    # what plugins say to specs
+    # what plugins say when they are asked
 
     def amend_spec(self, spec: dict[str, Any], source: str) -> None:
         """Let plugins change a parsed spec from ``source`` in place; the first failure is raised."""
-        hook = "torc_modify_spec"
-        self.loader.search()
-        for plugin, implementation in self.loader.implementations(hook):
-            answer = self.loader.call(hook, plugin, implementation, {"spec": spec, "source": source})
-            if answer is not None:
-                raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}", hint="It changes the spec in place")
+        from torc_core.plugin_questions import amend_spec
+
+        amend_spec(self.loader, spec, source)
 
     def validate_plan(self, plan: Plan) -> list[Problem]:
         """Return the problems that plugins see in a plan, after warnings about plugins whose rules may be missing."""
-        hook = "torc_validate_spec"
-        found: list[Problem] = []
-        self.loader.search()
-        for plugin, implementation in self.loader.implementations(hook):
-            try:
-                answer = self.loader.call(hook, plugin, implementation, {"plan": plan})
-                found += _checked(answer, Problem, f"{plugin}: {hook}")
-            except PluginError as exc:
-                self.loader.drop(plugin, "plugin-failed", str(exc))
-        return self.problems + found
+        from torc_core.plugin_questions import validate_plan
 
-    # what plugins know
+        return validate_plan(self.loader, plan)
 
     def log_patterns(self) -> list[LogPattern]:
         """Return the patterns that plugins add to the analysis of log files."""
-        from torc_core.contracts.log_patterns import LogPattern
+        from torc_core.plugin_questions import log_patterns
 
-        hook = "torc_register_log_patterns"
-        found: list[LogPattern] = []
-        self.loader.search()
-        for plugin, implementation in self.loader.implementations(hook):
-            try:
-                answer = self.loader.call(hook, plugin, implementation, {})
-                found += [_usable(p, f"{plugin}: {hook}") for p in _checked(answer, LogPattern, f"{plugin}: {hook}")]
-            except PluginError as exc:
-                self.loader.drop(plugin, "plugin-failed", str(exc))
-        return found
-
-    # what plugins decide
+        return log_patterns(self.loader)
 
     def correct_resources(self, adjustment: Adjustment) -> Correction | None:
         """Return what a plugin says jobs should get, None when none has an opinion; raises PluginError."""
-        from torc_core.engine.corrections import Correction
+        from torc_core.plugin_questions import correct_resources
 
-        hook = "torc_correct_resources"
-        plugin, answer = self._decide(hook, {"adjustment": adjustment})
-        if answer is None:
-            return None
-        if not isinstance(answer, Correction):
-            raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}, expected Correction or None")
-        try:
-            return answer.check()
-        except (ValueError, AttributeError, TypeError) as exc:
-            raise PluginError(f"{plugin}: {hook} returned what no requirements can be: {exc}") from exc
+        return correct_resources(self.loader, adjustment)
 
     def failure_classifier(self) -> Classify | None:
         """Return what asks plugins about failures; None when no plugin wants to be asked."""
         self.loader.search()
-        return self._classify_failure if self.loader.implementations("torc_classify_failure") else None
-
-    def _classify_failure(
-        self, job: JobLaunch, result: FinishedJob, attempt: int, log_files: Mapping[str, str]
-    ) -> Decision | None:
-        """Return what a plugin says becomes of a job, None when none has an opinion; raises PluginError."""
-        from torc_core.contracts.failure import Decision
-
-        hook = "torc_classify_failure"
-        given = {"job": job, "result": result, "attempt": attempt, "log_files": log_files}
-        plugin, answer = self._decide(hook, given)
-        if answer is None:
+        if not self.loader.implementations("torc_classify_failure"):
             return None
-        if not isinstance(answer, Decision):
-            raise PluginError(f"{plugin}: {hook} returned a {_kind(answer)}, expected Decision or None")
-        try:
-            return answer.check()
-        except ValueError as exc:
-            raise PluginError(f"{plugin}: {hook} returned what cannot be done: {exc}") from exc
+        from functools import partial
 
-    def _decide(self, hook: str, arguments: Mapping[str, Any]) -> tuple[Plugin | None, Any]:
-        """Return the first answer that is not None and who gave it; a failure is raised."""
-        self.loader.search()
-        for plugin, implementation in self.loader.implementations(hook, last_first=True):
-            answer = self.loader.call(hook, plugin, implementation, arguments)
-            if answer is not None:
-                return plugin, answer
-        return None, None
+        from torc_core.plugin_questions import classify_failure
+
+        return partial(classify_failure, self.loader)
 
     # who gets in, and who may do what
 
@@ -313,7 +259,7 @@ class PluginHost:
             self._asked.add((kind, plugin.name))
             try:
                 answer = self.loader.call(hook, plugin, implementation, {})
-                for provider in _checked(answer, Provider, f"{plugin}: {hook}"):
+                for provider in checked(answer, Provider, f"{plugin}: {hook}"):
                     _check_words(provider, f"{plugin}: {hook}")
                     self._add(Offer(kind, provider, plugin))
             except PluginError as exc:
@@ -359,25 +305,14 @@ def _make(offer: Offer) -> Any:
         raise PluginError(f"{offer.plugin}: {offer.provider.target} cannot be made: {told(exc)}") from exc
 
 
-def _checked(answer: Any, item: type, what: str) -> list[Any]:
+def checked(answer: Any, item: type, what: str) -> list[Any]:
     """Return the answer of a collecting hook if it is a list of ``item``; raises PluginError."""
     if isinstance(answer, list | tuple):
         wrong = next((entry for entry in answer if not isinstance(entry, item)), None)
         if wrong is None:
             return list(answer)
-        raise PluginError(f"{what} returned a list with a {_kind(wrong)}, expected {item.__name__}")
-    raise PluginError(f"{what} returned a {_kind(answer)}, expected a list of {item.__name__}")
-
-
-def _usable(pattern: LogPattern, what: str) -> LogPattern:
-    """Return a pattern that can be searched for; raises PluginError."""
-    import re
-
-    try:
-        re.compile(pattern.regex)
-    except (re.error, TypeError) as exc:
-        raise PluginError(f'{what}: the regular expression of "{pattern.name}" is none: {exc}') from exc
-    return pattern
+        raise PluginError(f"{what} returned a list with a {kind_of(wrong)}, expected {item.__name__}")
+    raise PluginError(f"{what} returned a {kind_of(answer)}, expected a list of {item.__name__}")
 
 
 def _check_words(provider: Provider, what: str) -> None:
@@ -391,5 +326,6 @@ def _check_words(provider: Provider, what: str) -> None:
         raise PluginError(f'{what}: "{name}" has the suffixes {suffixes!r}, expected a tuple like (".csv",)')
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return the word for what was answered instead."""
     return type(value).__name__
