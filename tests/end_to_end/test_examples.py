@@ -1,6 +1,7 @@
 """Every example runs to its end, and its numbers agree with a computation of our own."""
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -8,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from importlib.util import find_spec
 from itertools import pairwise
@@ -21,7 +23,7 @@ TORC = Path(sys.executable).with_name("torc")
 FORMATS = ("yaml", "json", "json5", "kdl")
 TESTED = {
     "text_statistics", "iris_statistics", "planets", "priorities", "model_sweep", "diamond", "integrals", "primes",
-    "user_data",
+    "user_data", "letters",
 }  # fmt: skip
 
 
@@ -326,3 +328,27 @@ def nearest_neighbour_accuracy():
             nearest = min(known, key=lambda k, i=i, scaled=scaled: math.dist(scaled[i], scaled[k]))
             right += species[nearest] == species[i]
     return right / 150
+
+
+def test_actions_prepare_check_and_pack_the_ranking_of_letters(folder):
+    folder.run("yaml/letters.yaml", 13)
+    texts = {name: (EXAMPLES / f"data/texts/{name}.txt").read_bytes() for name in poems()}
+    counts = Counter(chr(byte).lower() for text in texts.values() for byte in text if chr(byte).isascii()
+                     and chr(byte).isalpha())  # fmt: skip
+    with tarfile.open(folder.path / "output/letters.tar.gz") as packed:
+        read = {name: packed.extractfile(f"letters/{name}").read().decode()
+                for name in ("ranking.tsv", "total.txt", "inputs.sha256")}  # fmt: skip
+        assert len([name for name in packed.getnames() if name.startswith("letters/counts/")]) == len(texts) == 12
+    ranked = sorted(((letter, counts[letter]) for letter in "abcdefghijklmnopqrstuvwxyz"), key=lambda x: (-x[1], x[0]))
+    assert read["ranking.tsv"] == "".join(f"{letter}\t{count}\n" for letter, count in ranked)
+    assert int(read["total.txt"]) == counts.total()
+    sums = {f"data/texts/{name}.txt": hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    assert {file: digest for digest, file in map(str.split, read["inputs.sha256"].splitlines())} == sums
+    assert not (folder.path / "output/letters").exists()
+    ends = [(r["attempt_id"], r["return_code"]) for r in folder.ask("results", "list", "1", "--all-runs")["items"]
+            if r["job_name"] == "rank"]  # fmt: skip
+    assert sorted(ends) == [(1, 4), (2, 0)]
+    runs = folder.ask("workflows", "action-runs", "1")["items"]
+    assert [(run["attempt_id"], run["status"], run["done"]) for run in runs] == [
+        (1, "completed", 1), (1, "completed", 1), (1, "completed", 2),
+    ]  # fmt: skip
