@@ -31,6 +31,7 @@ from torc_core.service.references import check_node, check_references
 from torc_core.service.state import Needs
 from torc_core.service.turn import Turn, of_workflow
 from torc_core.status import IS_ACTIVE, IS_COMPLETE, JobStatus
+from torc_core.units import counted
 
 Rule = Callable[[Turn, Any], None]
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -315,7 +316,7 @@ def _refuse_used(turn: Turn, workflow_id: int, ids: list[int]) -> None:
     users = turn.storage.count(Job, where)
     if users:
         raise Invalid(
-            f"{users} jobs of workflow {workflow_id} have these requirements",
+            f"requirements in use by {counted(users, 'job')} of workflow {workflow_id} cannot be deleted",
             hint="Give them others first: torc jobs update ID --resource-requirements-id ID",
         )
 

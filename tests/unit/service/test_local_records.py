@@ -220,3 +220,15 @@ def test_a_running_job_is_not_deleted(desk: Desk) -> None:
     (job,) = desk.tick(limit=1).jobs
     with pytest.raises(Invalid, match="cannot be deleted"):
         desk.service.delete(Job, job.id)
+
+
+def test_requirements_in_use_are_not_deleted_and_their_jobs_stay(desk: Desk) -> None:
+    desk.create(
+        resource_requirements=[{"name": "big"}, {"name": "idle"}],
+        jobs={"name": ["a"], "command": ["x"], "resource_requirements_id": [0]},
+    )
+    ids = {needs.name: needs.id for needs in desk.service.find(ResourceRequirements, desk.workflow_id).items}
+    with pytest.raises(Invalid, match="in use by 1 job of workflow"):
+        desk.service.delete(ResourceRequirements, ids["big"])
+    desk.service.delete(ResourceRequirements, ids["idle"])
+    assert desk.service.find(Job, desk.workflow_id).items[0].resource_requirements_id == ids["big"]
