@@ -13,9 +13,7 @@ def test_diagnose_says_that_nobody_runs_it_and_then_what_went_wrong(torc):
     assert (body["ready_jobs"], body["active_allocations"], body["runtime_blocked"]) == (1, 0, False)
     torc("run", id)
     [finding] = torc.json("diagnose", id)["findings"]
-    assert finding["message"] == (
-        "1 job failed or was terminated, like 'right'; 1 job that waits for them was canceled."
-    )
+    assert finding["message"] == ("1 job failed or was terminated, like 'right'; 1 job that waits for it was canceled.")
     assert finding["next"] == "torc recover 1 --dry-run"
 
 

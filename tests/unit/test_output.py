@@ -25,6 +25,19 @@ def test_columns_are_aligned_numbers_at_the_right(capsys):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("things", "told"),
+    [
+        ("jobs", "1 job"), ("compute nodes", "1 compute node"), ("ro crate entities", "1 ro crate entity"),
+        ("user data", "1 user data"), ("resource requirements", "1 resource requirements"),
+        ("jobs with a failure handler", "1 job with a failure handler"),
+    ],
+)  # fmt: skip
+def test_one_row_is_one_thing(capsys, things, told):
+    echo_table(("ID",), [(1,)], total=things)
+    assert capsys.readouterr().out.splitlines()[-1] == f"Total: {told}"
+
+
 def test_wide_and_combining_characters_keep_the_columns_straight(capsys):
     echo_table(("A", "B"), [("日本", "x"), ("e\u0301", "x"), ("abcd", "x")])
     assert capsys.readouterr().out.splitlines()[2:] == ["日本  x", "e\u0301     x", "abcd  x"]

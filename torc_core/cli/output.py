@@ -17,6 +17,8 @@ class OutputClosed(Exception):
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 """What could send commands to a terminal, a name with an escape sequence say, as escapes; lines and tabs are fine."""
+_ALIKE = ("user data", "resource requirements", "slurm stats")
+"""What is one and what is several."""
 
 
 def harmless(text: str) -> str:
@@ -124,8 +126,16 @@ def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: 
     out = [_styled(head, "1", sys.stdout), "  ".join("-" * width for width in widths)]
     out += [_line(line, widths, numbers) for line in texts]
     if total:
-        out += ["", f"Total: {len(texts)} {total}"]
+        out += ["", f"Total: {len(texts)} {_one_of(total) if len(texts) == 1 else total}"]
     write("\n".join(out) + "\n")
+
+
+def _one_of(things: str) -> str:
+    """Return what one of several is called: ``job`` for jobs."""
+    head, joint, rest = things.partition(" with ")
+    if head not in _ALIKE:
+        head = f"{head[:-3]}y" if head.endswith("ies") else head.removesuffix("s")
+    return f"{head}{joint}{rest}"
 
 
 def echo_error(error: TorcError, *, as_json: bool = False) -> None:

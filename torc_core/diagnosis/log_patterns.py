@@ -33,7 +33,7 @@ PATTERNS = (
     ),
     LogPattern(
         "OOM Killed",
-        r"\bkilled\b(?!\s*[:=]\s*0)",
+        r"\bkilled\b(?!\s*[:=]\s*0| by sig(?!kill))",
         advice="Ask for more memory: torc recover proposes how much.",
         counts_in_info=False,
     ),

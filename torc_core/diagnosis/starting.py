@@ -203,7 +203,8 @@ def _ended_badly(facts: Facts) -> list[Finding]:
         f"{counted(len(bad), 'job')} failed or {'was' if len(bad) == 1 else 'were'} terminated, like {bad[0].name!r}"
     )
     if canceled:
-        message += f"; {counted(len(canceled), 'job')} that {'waits' if len(canceled) == 1 else 'wait'} for them "
+        verb, them = "waits" if len(canceled) == 1 else "wait", "it" if len(bad) == 1 else "them"
+        message += f"; {counted(len(canceled), 'job')} that {verb} for {them} "
         message += f"{'was' if len(canceled) == 1 else 'were'} canceled"
     return [Finding("failed", f"{message}.", len(bad), f"torc recover {facts.workflow_id} --dry-run", _some(bad))]
 

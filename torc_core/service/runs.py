@@ -210,11 +210,17 @@ def reset_jobs(turn: Turn, id: int, choice: JobReset) -> JobsReset:
     chosen = _chosen(turn, state, choice)
     if not chosen:
         raise Invalid("no job matches", hint="List them with: torc jobs list", reset_count=0)
-    below = [n for n in transitions.downstream(graph, chosen) if n not in set(chosen)]
+    is_chosen = set(chosen)
+    below = [n for n in transitions.downstream(graph, chosen) if n not in is_chosen]
     if not choice.dry_run:
         change_all(turn, state, lambda: transitions.reset(graph, chosen))
         renumber(turn, state)
-        _tell_reset(turn, id, len(chosen) + len(below))
+        count = len(chosen) + len(below)
+        turn.event(
+            id, category="user_action", action="reset_job_status", user=turn.caller.user, workflow_id=id,
+            failed_only=False, updated_count=count,
+        )  # fmt: skip
+        _tell_reset(turn, id, count)
     return JobsReset(chosen=graph.job_ids(chosen), downstream=graph.job_ids(below))
 
 

@@ -27,6 +27,8 @@ MATCHER = Matcher()
         ("slurmstepd: error: *** JOB 9 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***", "Timeout"),
         ("Segmentation fault (core dumped)", "Segmentation Fault"),
         ("caught SIGSEGV", "Segmentation Fault"),
+        ("WARN job failed name='a' return_code=139 reason='killed by SIGSEGV'", "Segmentation Fault"),
+        ("WARN job failed name='a' return_code=137 reason='killed by SIGKILL'", "OOM Killed"),
         ("prog[7]: segfault at 0 ip 0", "Segmentation Fault"),
         ("ModuleNotFoundError: No module named 'numpy'", "Missing Module"),
         ("Lmod has detected the following error: The following module(s) are unknown: \"gcc/99\"", "Missing Module"),

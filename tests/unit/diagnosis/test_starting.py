@@ -130,7 +130,7 @@ def test_the_job_that_holds_up_most_is_named():
 def test_failures_are_told_with_what_they_led_to():
     jobs = [job(1, S.FAILED), job(2, S.CANCELED, 1), job(3, S.CANCELED, 2), job(4, S.COMPLETED)]
     [finding] = diagnose(Facts(3, jobs))
-    assert finding.message == "1 job failed or was terminated, like 'j1'; 2 jobs that wait for them were canceled."
+    assert finding.message == "1 job failed or was terminated, like 'j1'; 2 jobs that wait for it were canceled."
     assert finding.next == "torc recover 3 --dry-run"
 
 

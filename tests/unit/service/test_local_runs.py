@@ -283,6 +283,8 @@ def test_chosen_jobs_are_reset_with_what_follows(desk: Desk) -> None:
     assert desk.statuses() == "a=completed b=completed c=completed"
     desk.service.reset_jobs(desk.workflow_id, JobReset(job_ids=[ids[0]]))
     assert desk.statuses() == "a=uninitialized b=uninitialized c=completed"
+    [event] = [event.data for event in desk.service.find(Event, desk.workflow_id).items]
+    assert (event["action"], event["failed_only"], event["updated_count"]) == ("reset_job_status", False, 2)
     with pytest.raises(Invalid, match="exactly one way"):
         desk.service.reset_jobs(desk.workflow_id, JobReset(job_ids=[1], return_code=1))
     with pytest.raises(NotFound):
