@@ -303,3 +303,64 @@ def test_a_real_run_can_be_corrected(tmp_path):
     assert (adjustment["new_runtime"], "new_record" in adjustment) == ("PT1M", False)
     assert adjustment["new_memory"] == "64m"  # the least
     assert 0 < adjustment["max_peak_memory_bytes"] < 100 * MIB
+
+
+MANY = """
+name: many
+resource_requirements: [{name: all, num_cpus: 1, memory: 4g, runtime: PT1H}]
+jobs: [{name: "j{i}", command: 'true', resource_requirements: all, parameters: {i: "1:4"}}]
+"""
+
+
+@pytest.fixture
+def uneven(torc):
+    """Three jobs that used 100 MiB, and one that used 2 GiB, of the 4 GiB that each had asked for."""
+    torc.create(MANY)
+    sizes = {"j1": 100, "j2": 100, "j3": 100, "j4": 2048}
+    used = {"minutes": 30, "peak_cpu_percent": 90}
+    finish(torc.path, {name: used | {"peak_memory_bytes": size * MIB} for name, size in sizes.items()})
+    return torc
+
+
+def test_jobs_that_need_far_less_are_given_requirements_of_their_own(uneven):
+    shown = uneven("workflows", "correct-resources", 1, "--regroup", "--dry-run").lines
+    assert [" ".join(line.split()) for line in shown[2:4]] == [
+        "all 4g -> 120m PT1H -> PT36M 1 3 for these jobs only", "all 4g -> 3g PT1H -> PT36M 1 1 in place",
+    ]  # fmt: skip
+    body = uneven.json("workflows", "correct-resources", 1, "--regroup")
+    assert [(a["new_memory"], len(a["job_ids"]), a.get("new_record", False)) for a in body["adjustments"]] == [
+        ("120m", 3, True), ("3g", 1, False),
+    ]  # fmt: skip
+    needs = {n["id"]: n["memory"] for n in uneven.items("resource-requirements", "list", 1)}
+    jobs = {job["name"]: needs[job["resource_requirements_id"]] for job in uneven.items("jobs", "list", 1)}
+    assert jobs == {"j1": "120m", "j2": "120m", "j3": "120m", "j4": "3g"}
+    again = uneven.json("workflows", "correct-resources", 1, "--regroup")
+    assert again["resource_requirements_updated"] == 0
+
+
+def test_without_that_all_jobs_of_a_record_keep_it(uneven):
+    [only] = uneven.json("workflows", "correct-resources", 1)["adjustments"]
+    assert (only["new_memory"], len(only["job_ids"])) == ("3g", 4)
+
+
+def test_nobody_gets_less_and_no_less_at_the_same_time(uneven):
+    done = uneven("workflows", "correct-resources", 1, "--regroup", "--no-downsize", code=2)
+    assert "--no-downsize gives nobody less" in done.err
+
+
+def test_how_use_is_spread_is_shown_by_requirements(uneven):
+    done = uneven("reports", "resource-usage", 1)
+    assert [line.split("  ")[-1].strip() for line in done.lines[2:5]] == ["2.00 GB", "90.0%", "30m 0s"]
+    assert done.lines[2].split()[:3] == ["all", "4", "Memory"]
+    [record] = uneven.json("reports", "resource-usage", 1)["requirements"]
+    assert (record["name"], record["jobs"]) == ("all", 4)
+    assert record["memory_bytes"] == {
+        "specified": 4 * GIB, "known": 4, "min": 100 * MIB, "median": 100 * MIB, "p90": 2 * GIB, "max": 2 * GIB,
+    }  # fmt: skip
+    assert record["runtime_seconds"]["specified"] == 3600
+
+
+def test_nothing_to_spread_is_said(torc):
+    torc.create(MANY)
+    assert torc("reports", "resource-usage", 1).out == "Workflow 1 has no results to look at.\n"
+    assert torc.json("reports", "resource-usage", 1) == {"workflow_id": 1, "requirements": []}

@@ -18,6 +18,7 @@ reports = TorcGroup(
     "reports", help="Summaries of a workflow and its results.",
     lazy={
         "summary": "status:status", "check-resource-utilization": "resource_reports:check_utilization",
+        "resource-usage": "resource_usage:resource_usage",
     },
 )  # fmt: skip
 

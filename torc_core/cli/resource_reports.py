@@ -26,6 +26,7 @@ torc reports check-resource-utilization 3 --include-failed -f json
 _CORRECT_EXAMPLES = """
 torc workflows correct-resources 3 --dry-run
 torc workflows correct-resources 3 --memory-multiplier 1.5 --no-downsize
+torc workflows correct-resources 3 --regroup
 """
 
 
@@ -97,11 +98,12 @@ def _show_report(body: dict[str, Any], failures: list[Diagnosis], *, hints: bool
 @click.option("--cpu-multiplier", type=Amount(min=1), default=1.2, help="Times the highest use (1.2).")
 @click.option("--job-ids", metavar="ID,ID...", help="Only of these jobs.")
 @click.option("--no-downsize", is_flag=True, help="Only raise, never lower.")
+@click.option("--regroup", is_flag=True, help="Part jobs with the same requirements when some need far less memory.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @pass_app
 def correct_resources(
     app: App, workflow_id: int | None, memory_multiplier: float, runtime_multiplier: float, cpu_multiplier: float,
-    job_ids: str | None, no_downsize: bool, dry_run: bool,
+    job_ids: str | None, no_downsize: bool, regroup: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Raise requirements that were too low for jobs that have ended, and lower those that were far too high.
 
@@ -110,10 +112,12 @@ def correct_resources(
     """
     from torc_core.engine.corrections import Multipliers
 
+    if regroup and no_downsize:
+        raise UsageError("--regroup gives some jobs less, --no-downsize gives nobody less", hint="Give one of them.")
     chosen = pick(app, workflow_id)
     factors = Multipliers(memory_multiplier, runtime_multiplier, cpu_multiplier)
     adjustments, analyzed = _correct(
-        app, chosen, factors, lower=not no_downsize, dry_run=dry_run, job_ids=ids_of(job_ids)
+        app, chosen, factors, lower=not no_downsize, regroup=regroup, dry_run=dry_run, job_ids=ids_of(job_ids)
     )
     if app.wants_json:
         echo_json(_body(chosen, adjustments, analyzed, factors, dry_run=dry_run))
@@ -133,7 +137,14 @@ def ids_of(text: str | None) -> set[int] | None:
 
 
 def _correct(
-    app: App, workflow_id: int, factors: Multipliers, *, lower: bool, dry_run: bool, job_ids: set[int] | None
+    app: App,
+    workflow_id: int,
+    factors: Multipliers,
+    *,
+    lower: bool,
+    dry_run: bool,
+    job_ids: set[int] | None,
+    regroup: bool = False,
 ) -> tuple[list[tuple[Adjustment, int]], int]:
     """Correct requirements; returns each change with the record that has it, and the number of jobs looked at."""
     from torc_core.engine.corrections import plan_corrections
@@ -143,8 +154,8 @@ def _correct(
     use = resource_use(app.service(), workflow_id, job_ids=job_ids)
     _refuse_unknown(use, job_ids)
     found = plan_corrections(
-        use.attempts, use.jobs, factors, lower=lower, oom_code=use.oom_code, timeout_code=use.timeout_code,
-        decide=app.host.correct_resources,
+        use.attempts, use.jobs, factors, lower=lower, regroup=regroup, oom_code=use.oom_code,
+        timeout_code=use.timeout_code, decide=app.host.correct_resources,
     )  # fmt: skip
     records = [a.needs.id for a in found] if dry_run else apply_adjustments(app.service(), workflow_id, found)
     return list(zip(found, records, strict=True)), len(use.attempts)

@@ -20,6 +20,7 @@ from torc_core.engine.resource_rules import (
     compare,
     diagnose,
 )
+from torc_core.engine.resource_spread import parted
 from torc_core.units import HOUR, KIB, MINUTE, parse_duration, parse_memory
 
 LEAST_MEMORY = 64 * KIB**2
@@ -124,6 +125,7 @@ def plan_corrections(
     multipliers: Multipliers | None = None,
     *,
     lower: bool = False,
+    regroup: bool = False,
     oom_code: int = OOM_CODE,
     timeout_code: int = TIMEOUT_CODE,
     decide: Decide = lambda adjustment: None,
@@ -132,7 +134,8 @@ def plan_corrections(
 
     ``attempts`` are the latest of those jobs that may be changed, ``jobs`` the ids of all jobs of each requirements
     record. Jobs that lacked something get more; where that is not all jobs of their record they get a record of their
-    own. With ``lower``, jobs that have one record then get less of what none of them needs, when all have ended well.
+    own. With ``lower``, jobs that have one record then get less of what none of them needs, when all have ended well;
+    with ``regroup``, those are parted first where some need far less memory than others.
     """
     factors = multipliers or Multipliers()
     by_record: dict[int, list[Attempt]] = {}
@@ -142,7 +145,7 @@ def plan_corrections(
     found: list[Adjustment] = []
     for id, ended in by_record.items():
         judged = [(attempt, diagnose(_as_evidence(attempt), oom_code, timeout_code)) for attempt in ended]
-        found += _of_record(ended[0].needs, judged, set(jobs.get(id, ())), factors, lower)
+        found += _of_record(ended[0].needs, judged, set(jobs.get(id, ())), factors, lower, regroup)
     decided = [a._replace(correction=decide(a) or a.correction) for a in found if a.changes]
     return [adjustment for adjustment in decided if adjustment.changes]
 
@@ -161,6 +164,7 @@ def _of_record(
     jobs: set[int],
     factors: Multipliers,
     lower: bool,
+    regroup: bool,
 ) -> list[Adjustment]:
     """Return what to change for the jobs of one record."""
     lacking = [diagnosis for attempt, diagnosis in judged if _lacks(attempt, diagnosis)]
@@ -174,7 +178,25 @@ def _of_record(
             correction = _lowered(needs, short, correction, factors)
         found.append(Adjustment(needs, short, correction, in_place=not left))
     if lower and others and left <= {a.job_id for a in others} and not any(a.has_failed for a in others):
-        found.append(Adjustment(needs, others, _lowered(needs, others, Correction.none(needs), factors), True))
+        found += _less(needs, _groups(others, factors) if regroup else [others], factors)
+    return found
+
+
+def _groups(attempts: tuple[Attempt, ...], factors: Multipliers) -> list[tuple[Attempt, ...]]:
+    """Part attempts by what memory they need, the least first; all together where that is not known of all."""
+    if any(attempt.peak_memory_bytes is None for attempt in attempts):
+        return [attempts]
+    ordered = sorted(attempts, key=lambda attempt: (attempt.peak_memory_bytes or 0, attempt.job_id))
+    sizes = [max((attempt.peak_memory_bytes or 0) * factors.memory, LEAST_MEMORY) for attempt in ordered]
+    return [tuple(ordered[part.start : part.stop]) for part in parted(sizes)]
+
+
+def _less(needs: Needs, groups: list[tuple[Attempt, ...]], factors: Multipliers) -> list[Adjustment]:
+    """Lower what each group leaves unused; the last one keeps the record when all others leave it."""
+    unchanged = Correction.none(needs)
+    found = [Adjustment(needs, group, _lowered(needs, group, unchanged, factors), False) for group in groups]
+    if all(adjustment.changes for adjustment in found[:-1]):
+        found[-1] = found[-1]._replace(in_place=True)
     return found
 
 

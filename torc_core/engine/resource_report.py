@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from torc_core.engine.resource_rules import Attempt, Comparison, Diagnosis, Resource, compare, diagnose
-from torc_core.units import human_duration
+from torc_core.units import counted, human_duration
 
 LEAST_PERCENT = 1.0
 """Less above what was asked for is no violation worth a line."""
@@ -22,7 +22,8 @@ class Line(NamedTuple):
     def texts(self) -> tuple[str, str, str]:
         """What was asked for, used at most, and how far that is above."""
         found = self.comparison
-        return _amount(found.resource, found.specified), _amount(found.resource, found.used), percent_over(found)
+        asked, used = (amount_text(found.resource, amount) for amount in (found.specified, found.used))
+        return asked, used, percent_over(found)
 
 
 def lines_of(
@@ -119,14 +120,13 @@ def percent_over(comparison: Comparison) -> str:
     return f"{over:+.1f}%" if over != float("inf") else "not asked for"
 
 
-def _amount(resource: Resource, amount: float) -> str:
+def amount_text(resource: Resource, amount: float) -> str:
+    """Write an amount of a resource for people."""
     if resource is Resource.MEMORY:
         return memory_text(int(amount))
     if resource is Resource.CPU:
         cores = amount / 100
-        return (
-            f"{amount:.0f}% ({cores:.0f} core{'' if cores == 1 else 's'})" if cores == int(cores) else f"{amount:.1f}%"
-        )
+        return f"{amount:.0f}% ({counted(int(cores), 'core')})" if cores == int(cores) else f"{amount:.1f}%"
     return human_duration(amount)
 
 
