@@ -83,7 +83,7 @@ class Sampler:
     def begin(self, number: int, track: Track, processes: Processes) -> None:
         """Watch an attempt that has just started."""
         self._tracks[number] = track, processes
-        if self._planned > track.started_at + FIRST_LOOK_SECONDS:
+        if self._planned > max(track.started_at + FIRST_LOOK_SECONDS, self._look_after):
             with self._change:
                 self._planned = 0.0
                 self._change.notify()

@@ -88,6 +88,30 @@ def test_an_attempt_is_looked_at_soon_after_its_start_and_not_before(make):
     assert monitor.looks[0][0] - track.started_at >= FIRST_LOOK_SECONDS
 
 
+class Costly(Script):
+    """Takes so long for a look that the next one has to wait."""
+
+    def measure(self, commands):
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+        return super().measure(commands)
+
+
+def test_starts_wake_the_thread_only_for_looks_that_may_be_taken(make, monkeypatch):
+    sampler = make(Costly())
+    track = begin(sampler, 1)
+    wait_for(lambda: track.usage, "the first look")
+    wait_for(lambda: sampler._look_after > time.monotonic(), "the pause after it")
+    sampler.end(1)
+    woken = []
+    monkeypatch.setattr(sampler._change, "notify", lambda: woken.append(1))
+    for number in range(2, 50):
+        begin(sampler, number)
+        sampler.end(number)
+    assert len(woken) <= 1
+
+
 def test_an_attempt_that_begins_while_the_thread_sleeps_wakes_it(make):
     sampler = make(Script())
     wait_for(lambda: sampler._planned > time.monotonic() + 10, "a long sleep")
