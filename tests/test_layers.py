@@ -15,7 +15,7 @@ PACKAGES = ("torc_core", "torc_plugins", "torc_server")
 LEVELS = {
     "errors": 0, "problems": 0, "reasons": 0, "status": 0, "units": 0,
     "records": 1, "operations": 1, "contracts": 1,
-    "spec": 2, "engine": 2, "planning": 2, "plots": 2, "diagnosis": 2,
+    "spec": 2, "engine": 2, "planning": 2, "plots": 2, "diagnosis": 2, "provenance": 2,
     "config": 3, "entry_points": 3, "hookspecs": 3, "plugin_access": 3, "plugin_loading": 3,
     "plugin_questions": 3, "plugins": 3,
     "service": 4, "runner": 4,

@@ -48,6 +48,7 @@ COMMANDS = {
         "events": ("parts:events", "What happened to a workflow."),
         "plot-resources": ("plotting:plot_resources", "Draw what jobs and machines used."),
         "monitor-node": ("monitoring_commands:monitor_node", "Measure this machine, without running jobs."),
+        "ro-crate": ("ro_crate:ro_crate", "Where results come from, as an RO-Crate."),
         "logs": ("log_commands:logs", "Collect log files, and find common failures in them."),
     },
     "For teams": {

@@ -9,8 +9,8 @@ class RoCrateEntity(
 ):
     """One entity of a workflow's RO-Crate."""
 
-    entity_id: str = field("@id; unique in its workflow", filter=True)
-    entity_type: str = field("@type")
+    entity_id: str = field("its @id, unique in its workflow", filter=True)
+    entity_type: str = field("its @type")
     file_id: int | None = field("the file it describes", default=None, refers="files", filter=True)
     metadata: Json = field("the entity's properties")
     json_texts: Json = field("as in Workflow", default=None, beside=True)
