@@ -105,9 +105,11 @@ def test_starts_wake_the_thread_only_for_looks_that_may_be_taken(make, monkeypat
     wait_for(lambda: sampler._look_after > time.monotonic(), "the pause after it")
     sampler.end(1)
     woken = []
-    monkeypatch.setattr(sampler._change, "notify", lambda: woken.append(1))
+    notify = sampler._change.notify
+    monkeypatch.setattr(sampler._change, "notify", lambda: (woken.append(1), notify()))
     for number in range(2, 50):
         begin(sampler, number)
+        wait_for(lambda: sampler._planned, "the plan of the thread")
         sampler.end(number)
     assert len(woken) <= 1
 
