@@ -26,9 +26,11 @@ _ATTRIBUTES = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority,
 def ask_for_short_slices() -> bool:
     """Have the calling thread scheduled in short slices; returns whether the system has taken the wish."""
     found = _attributes()
-    if found is None or found[1] != 0:  # somebody has chosen a policy for this process: that is meant
+    if found is None:
         return False
     size, policy, flags, nice, priority, _, deadline, period = found
+    if policy != 0 or nice < 0:  # somebody has chosen that, for what is started here too; the flag would take it away
+        return False
     wish = _ATTRIBUTES.pack(size, policy, flags | _RESET_ON_FORK, nice, priority, _SLICE_NS, deadline, period)
     return _call(0, 0, wish, 0)
 

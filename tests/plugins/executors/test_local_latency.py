@@ -57,6 +57,12 @@ def test_a_policy_that_somebody_has_chosen_stays():
     assert in_thread(chosen) == (False, os.SCHED_BATCH)
 
 
+def test_a_priority_that_somebody_has_given_to_all_stays(monkeypatch):
+    size, policy, flags, _, *rest = local_latency._attributes()
+    monkeypatch.setattr(local_latency, "_attributes", lambda: (size, policy, flags, -5, *rest))
+    assert not ask_for_short_slices()
+
+
 def test_an_unknown_machine_is_left_alone(monkeypatch):
     monkeypatch.setattr(local_latency, "_CALLS", {})
     assert (ask_for_short_slices(), slice_ns()) == (False, None)
