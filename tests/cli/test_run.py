@@ -286,3 +286,12 @@ def test_a_service_that_vanishes_before_the_summary_does_not_change_how_the_run_
     assert "1 completed" in done.lines[0]
     assert "Everything is recorded, but where the workflow stands cannot be read: the server is gone" in done.err
     assert "torc status 1" in done.err
+
+
+def test_what_cannot_run_here_is_left_to_others_with_the_question_that_helps(torc):
+    spec = "name: w\njobs: [{name: g, command: echo, labels: [gpu]}]\n"
+    done = torc("run", torc.write("s.yaml", spec), code=1)
+    assert "1 ready job, but none can run here: job 'g': wants a runner with the labels gpu" in done.err
+    assert done.lines[-1] == "1 ready job left for other runners. What is needed: torc diagnose 1"
+    assert torc("diagnose", 1).lines[-1].strip() == "torc run 1 --label gpu"
+    assert torc("run", 1, "--label", "gpu").lines[0].startswith("1 completed")

@@ -228,15 +228,20 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
     elif summary.interrupted:
         echo(f"Stopped by {summary.interrupted}. Go on with: torc run {summary.workflow_id}", err=True)
     else:
-        _tell_verdict(app, service, summary.workflow_id)
+        _tell_verdict(app, service, summary.workflow_id, is_stuck=summary.stuck is not None)
 
 
-def _tell_verdict(app: App, service: Service, workflow_id: int) -> None:
+def _tell_verdict(app: App, service: Service, workflow_id: int, *, is_stuck: bool) -> None:
     """Say where the workflow stands; all is recorded, so a service that is gone by now changes nothing."""
     from torc_core.cli.verdicts import verdict
 
     try:
-        echo(verdict(service.get_workflow_status(workflow_id)))
+        status = service.get_workflow_status(workflow_id)
+        ready = status.jobs_by_status["ready"]
+        if is_stuck and ready:  # running it again here would be of no use
+            echo(f"{counted(ready, 'ready job')} left for other runners. What is needed: torc diagnose {workflow_id}")
+        else:
+            echo(verdict(status))
     except TorcError as exc:
         app.say("warn", f"Everything is recorded, but where the workflow stands cannot be read: {exc}")
         app.say("warn", f"See later: torc status {workflow_id}")

@@ -115,7 +115,9 @@ def _ready(facts: Facts) -> list[Finding]:
             message = f"{counted(count, 'ready job')} {verb} for {queued} in the queue."
             return [Finding("in-queue", message, count, f"torc scheduled-compute-nodes list {id}", _some(ready))]
         message = f"{counted(count, 'ready job')} {verb}, and no runner is active."
-        return [Finding("no-runner", message, count, f"torc run {id}", _some(ready))]
+        wanted = min((sorted(job.needs.labels) for job in ready), default=[])  # those without labels come first
+        offer = f" --label {','.join(wanted)}" if wanted else ""
+        return [Finding("no-runner", message, count, f"torc run {id}{offer}", _some(ready))]
     reasons, fitting = misfits(ready, runners)
     found = []
     for reason in reasons:

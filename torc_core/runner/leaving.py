@@ -98,7 +98,7 @@ class Leaving:
 
             self.stuck = explain(self._service, self._workflow.id, self._capacity, self._options, left)
         if self.stuck:
-            self._voice.say(f"{self._turns.ready} ready jobs, but none can run here: {self.stuck}", "WARN")
+            self._voice.say(f"{counted(self._turns.ready, 'ready job')}, but none can run here: {self.stuck}", "WARN")
 
     def _is_alone(self) -> bool:
         """Whether no other runner could free jobs for this one; who says how long to wait is waited for anyway."""

@@ -325,7 +325,7 @@ def _refuse_missing(answer: BegunRun, force: bool) -> None:
     if answer.missing_user_data:
         raise Conflict(
             f"user data without a value that no job makes: {_some(answer.missing_user_data)}",
-            hint="Give it a value: torc user-data update ID --data JSON",
+            hint="Give it a value in the spec (data), or with: torc user-data update ID --data JSON",
             missing_user_data=answer.missing_user_data,
         )
 
