@@ -22,8 +22,8 @@ from torc_core.service.http import HttpService
 from torc_core.service.server_address import Login
 
 MODULES = (
-    test_local_records, test_local_runs, test_reruns, test_spawning, test_spawned_parts, test_actions, test_action_calls,
-    test_action_runs, test_action_turns, test_job_calls,
+    test_local_records, test_local_runs, test_reruns, test_spawning, test_spawned_parts, test_actions,
+    test_action_calls, test_action_runs, test_action_turns, test_job_calls,
 )  # fmt: skip
 INSIDE = ("owner", "clock", "subscribe", "Turn(", "monkeypatch", "recwarn", "handler", "as_client")
 """Words of tests that look inside of a service, or need one that was made in a certain way."""
