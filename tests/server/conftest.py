@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.server.server_process import RELEASES, ServerProcess
+from tests.server.server_process import RELEASES, STORAGES, ServerProcess
 
 
 @pytest.fixture
@@ -30,10 +30,16 @@ def server(start_server):
     return start_server()
 
 
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory):
-    """One server for the tests of a module that only add to it."""
-    server = ServerProcess(tmp_path_factory.mktemp("server"))
+@pytest.fixture(scope="session")
+def database_on(request):
+    """Gives the address of a new database on a storage, None for a file in the server's own folder."""
+    return lambda storage: None if storage == "sqlite" else request.getfixturevalue("postgres_server").url()
+
+
+@pytest.fixture(scope="module", params=STORAGES)
+def shared_server(request, tmp_path_factory, database_on):
+    """One server on each storage for the tests of a module that only add to it."""
+    server = ServerProcess(tmp_path_factory.mktemp("server"), database=database_on(request.param))
     yield server
     server.close()
 

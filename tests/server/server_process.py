@@ -16,6 +16,8 @@ from torc_core.service.server_address import BASE, Login
 DEADLINE_S = 60
 RELEASES = {"0.12": "0.12.3", "0.22": "0.22.2", "0.35": "0.35.0"}
 """The official Python client, of each generation."""
+STORAGES = ("sqlite", "postgresql")
+"""What the wire has to be the same on."""
 LEFT_OUT = ("TORC_", "XDG_", "DATABASE_URL", "RUST_LOG", "LISTEN_")
 
 

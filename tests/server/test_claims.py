@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.server import seeding
-from tests.server.server_process import environment
+from tests.server.server_process import STORAGES, environment
 
 CLAIMERS = Path(__file__).with_name("claimers.py")
 PROCESSES, EACH, JOBS = 8, 125, 10_000
 
 
-def test_a_thousand_claimers_get_every_job_once(start_server, tmp_path):
-    server = start_server("--threads", "8")
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_thousand_claimers_get_every_job_once(start_server, database_on, storage, tmp_path):
+    server = start_server("--threads", "8", database=database_on(storage))
     workflow_id, ids = seeding.ready(server, *(f"j{n}" for n in range(JOBS)))
     node = seeding.node(server, workflow_id)
     words = [sys.executable, CLAIMERS, server.port, workflow_id, node, EACH]

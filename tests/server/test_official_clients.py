@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.server_process import RELEASES, ServerProcess, environment
+from tests.server.server_process import RELEASES, STORAGES, ServerProcess, environment
 
 LIFE = Path(__file__).with_name("official") / "life.py"
 FEWEST = {"0.12": 33, "0.22": 36, "0.35": 43}
 """Checks for each release: a check that is not run proves nothing."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@pytest.fixture(scope="module", params=STORAGES)
+def server(request, tmp_path_factory, database_on):
     """One server for all of them at the same time: none must spoil a list for another."""
-    server = ServerProcess(tmp_path_factory.mktemp("official"))
+    server = ServerProcess(tmp_path_factory.mktemp("official"), database=database_on(request.param))
     yield server
     server.close()
 
