@@ -19,6 +19,7 @@ import click
 from torc_core.cli.app import App
 from torc_core.cli.groups import GLOBAL_NAMES
 from torc_core.cli.main import COMMANDS, torc
+from torc_core.cli.plugin_commands import plugin_command_lines
 from torc_core.config.options import OPTIONS, expected
 from torc_core.plugins import PluginHost
 from torc_core.records.values import REQUIRED, Field, Value
@@ -104,19 +105,26 @@ def kind_of(kind: Any) -> str:
 
 
 def commands() -> str:
-    """Return every command with its usage, its help and its options, under the headings of ``torc --help``."""
-    context = click.Context(torc, info_name="torc", obj=App())
+    """Return every command with its usage, its help and its options, headings and lines as in ``torc --help``."""
+    app = App()
+    context = click.Context(torc, info_name="torc", obj=app)
     parts = []
     for heading, names in COMMANDS.items():
-        parts.append(f"## {heading}\n\n")
+        parts.append(f"## {heading}\n\n{_summaries([(name, line) for name, (_, line) in names.items()])}")
         for name in names:
             command = torc.get_command(context, name)
             if command is not None:
                 parts.extend(_command(command, name, context))
     from torc_server.commands import server
 
-    parts += ["## The server\n\n", *_command(server, "server", context)]
+    lines = [(name, line) for name, line in plugin_command_lines(app) if name == server.name]
+    parts += ["## The server\n\n", _summaries(lines), *_command(server, "server", context)]
     return "\n" + "".join(parts).rstrip("\n") + "\n\n"
+
+
+def _summaries(lines: Sequence[tuple[str, str]]) -> str:
+    """Return names and lines as ``torc --help`` has them, which are declared apart from the help of each command."""
+    return table(("Command", "Summary"), [(f"[`torc {name}`](#torc-{name})", line) for name, line in lines]) + "\n"
 
 
 def _command(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:

@@ -362,6 +362,15 @@ def test_a_spec_with_a_problem_is_found(tmp_path):
     ]
 
 
+def test_a_changed_line_of_the_help_is_noticed(monkeypatch):
+    page = (ROOT / "docs" / "commands.md").read_text()
+    for heading, name in (("Workflows", "run"), ("The program", "config")):
+        with monkeypatch.context() as changed:
+            changed.setitem(generate.COMMANDS[heading], name, ("system:ping", "Something else."))
+            assert "Something else." in generate.refreshed(page)
+    assert "| [`torc server`](#torc-server) | Run a server for many people and machines. |" in page
+
+
 def test_a_stale_block_is_found_and_an_unknown_one_refused():
     stale = "<!-- generated: fields StdioSpec -->\n| Field |\n<!-- end -->\n"
     fresh = generate.refreshed(stale)

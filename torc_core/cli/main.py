@@ -56,7 +56,7 @@ COMMANDS = {
         "admin": ("access_groups:admin", "Look after a server."),
     },
     "The program": {
-        "config": ("config_commands:config", "Show, make and check configuration files."),
+        "config": ("config_commands:config", "Show, begin and check the configuration."),
         "plugins": ("plugin_commands:plugins", "List and check plugins."),
         "completions": ("system:completions", "Write a completion script for your shell."),
         "ping": ("system:ping", "Say whether the service answers."),
