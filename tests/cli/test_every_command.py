@@ -118,6 +118,22 @@ def test_a_missing_or_unknown_command_is_wrong_usage(torc):
     assert torc("jobs", "-f", "json", code=2).error["status"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("user-data get", "Show one record of user data."),
+        ("resource-requirements create", "Make a new record of resource requirements."),
+        ("files get", "Show one file."),
+        ("ro-crate get", "Show one RO-Crate entity."),
+        ("ro-crate list", "List RO-Crate entities."),
+        ("jobs list", "Only those with a value for origin (true), or without one (false)."),
+        ("jobs list", "Only those that ask for some of these labels and no others."),
+    ],
+)
+def test_help_speaks_of_one_and_of_many(words, line, torc):
+    assert line in " ".join(torc(*words.split(), "--help").out.split())
+
+
 def test_version_and_help_commands(torc):
     from torc_core import __version__
 

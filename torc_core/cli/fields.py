@@ -21,8 +21,15 @@ _FILTERED = {
     "seconds": "Only those with this {words}, in seconds.", "downstream": "Only those that wait for this job.",
     "has": "Only those that read this file.", "named_by": "Only what this job has.",
     "listed": "Only what jobs write (true), or do not (false).",
+    "set": "Only those with a value for {words} (true), or without one (false).",
+    "claimable": "Only those that ask for some of these labels and no others.",
 }  # fmt: skip
 """What a filter leaves, by how it compares."""
+_ONE = {
+    "user data": "record of user data", "resource requirements": "record of resource requirements",
+    "ro crate entity": "RO-Crate entity",
+}  # fmt: skip
+"""What one record is called where the name of its kind does not say it."""
 _WRITTEN = {"num cpus": "number of CPUs", "num gpus": "number of GPUs", "num nodes": "number of nodes"}
 
 
@@ -43,12 +50,13 @@ class Shown(NamedTuple):
     @property
     def noun(self) -> str:
         """What one record is called."""
-        return self.kind.SINGULAR.replace("_", " ")
+        words = self.kind.title()
+        return _ONE.get(words, words)
 
     @property
     def nouns(self) -> str:
         """What several are called."""
-        return self.kind.PLURAL.replace("_", " ")
+        return self.kind.PLURAL.replace("_", " ").replace("ro crate", "RO-Crate")
 
 
 class Paging(NamedTuple):
@@ -90,7 +98,7 @@ def _filter_help(asked: Filter, words: str) -> str:
         return f"Only what this job {'writes' if '.output_' in asked.field else 'reads'}."
     if asked.type is bool and asked.how == "equal":
         return f"Only those that are {words.removeprefix('is ')} (true), or are not (false)."
-    if asked.how == "contains":
+    if asked.how in ("contains", "set"):
         words = asked.field.replace("_", " ")
     if asked.how == "inside":
         words = words.removesuffix(" id")
