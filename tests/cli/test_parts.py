@@ -165,6 +165,14 @@ def test_events_are_made_and_shown(one):
     assert first["id"] not in [event["id"] for event in one.items("events", "list")]
 
 
+def test_the_type_of_an_event_without_category_is_what_happened(one):
+    one("events", "create", "--data", '{"event_type": "job_retried"}')
+    one("events", "create", "--data", '{"event_type": "action_failed", "category": "action"}')
+    one("events", "create", "--data", '["neither"]')
+    types = [line.split()[3] for line in one("events", "list").lines[-5:-2]]
+    assert types == ["job_retried", "action", '["neither"]']
+
+
 def test_without_events_there_is_no_latest_one(torc):
     torc.create("name: w\njobs: []")
     for event in torc.items("events", "list"):

@@ -41,6 +41,11 @@ def _of_event(name: str, usual: str = "") -> Any:
     return lambda event: event.data.get(name, usual) if isinstance(event.data, dict) else usual
 
 
+def _event_type(event: Event) -> Any:
+    """Return the category; events that have none say what happened."""
+    return _of_event("category")(event) or _of_event("event_type")(event)
+
+
 FILES = Shown(
     File,
     {"ID": "id", "Name": "name", "Path": "path", "Modified Time": lambda f: moment(f.st_mtime)},
@@ -83,7 +88,7 @@ EVENTS = Shown(
     Event,
     {
         "ID": "id", "Timestamp": "timestamp_formatted", "Level": _of_event("severity", "info"),
-        "Event Type": _of_event("category"), "Data": lambda e: short_json(e.data),
+        "Event Type": _event_type, "Data": lambda e: short_json(e.data),
     },
     short={"data": "-d --data"},
     filter_options={"category": "-t --category --type"},
