@@ -58,7 +58,7 @@ def _plan_selection(
             wrong = True
             if not jobs.may_exist(name):
                 what = f'{label} waits for job "{name}", which is not defined'
-                hint = did_you_mean(name, jobs.index.near(name))
+                hint = did_you_mean(name, jobs.index.near(name)) or "Define it, or correct the name."
                 findings.error("action-job-missing", what, (*path, "jobs", i), hint=hint, found=name)
     for i, pattern in enumerate(action.job_name_regexes or ()):
         if pattern is None:
@@ -97,7 +97,7 @@ def _plan_nodes(
         position = schedulers.by_name.get(name)
         if position is None:
             what = f'{label} names scheduler "{name}", which is not defined'
-            hint = did_you_mean(name, schedulers.by_name)
+            hint = did_you_mean(name, schedulers.by_name) or "Define it under slurm_schedulers."
             findings.error("action-sched-missing", what, (*path, "scheduler"), hint=hint, found=name)
         else:
             made["scheduler"] = position

@@ -121,7 +121,7 @@ class JobPlanner:
         position = self._known.handlers.by_name.get(name)
         if position is None:
             what = f'{item.label} names failure handler "{name}", which is not defined'
-            hint = did_you_mean(name, self._known.handlers.by_name)
+            hint = did_you_mean(name, self._known.handlers.by_name) or "Define it under failure_handlers."
             if "{" in name:
                 hint = "Parameters are not put into failure_handler."
             self._findings.error("handler-missing", what, (*item.path, "failure_handler"), hint=hint, found=name)

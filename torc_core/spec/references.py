@@ -187,7 +187,7 @@ class Resolver:
             return
         more = f" (and {counted(len(missing) - 1, 'other')} like it)" if len(missing) > 1 else ""
         what = f'{item.label} {link.verb} "{missing[0]}"{more}, which is not defined'
-        hint = self._likely(missing[0], names)
+        hint = self._likely(missing[0], names) or "Define it, or correct the name."
         self.findings.error(f"{link.code}-missing", what, path, hint=hint, found=missing[0])
 
     def _likely(self, name: str, names: Names) -> str:

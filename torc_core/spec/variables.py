@@ -126,7 +126,7 @@ class CommandVariables:
             hint = f"Write ${{{kind}.input.NAME}} or ${{{kind}.output.NAME}}."
         else:
             names = self._file_names if kind == "files" else self._data_names
-            hint = did_you_mean(name, names.index.near(name))
+            hint = did_you_mean(name, names.index.near(name)) or "Define it, or correct the name."
         what = f"{item.label}: ${{{token}}}{more} in the {field} names nothing that is defined"
         self._findings.error(code, what, path, hint=hint, found=f"${{{token}}}")
 

@@ -373,6 +373,22 @@ def test_a_misspelt_reference_gets_a_suggestion():
     assert found.message == 'job "eval" depends on "train1", which is not defined'
 
 
+@pytest.mark.parametrize(
+    ("part", "code"),
+    [
+        (job(depends_on=["zebra"]), "dep-missing"),
+        (job(resource_requirements="zebra"), "rr-missing"),
+        (job(input_files=["zebra"]), "file-in-missing"),
+        (job(command="cat ${files.input.zebra}"), "var-unknown"),
+        (job(failure_handler="zebra"), "handler-missing"),
+    ],
+)
+def test_a_missing_name_that_resembles_nothing_is_to_be_defined(part, code):
+    [found] = [p for p in problems(part) if p.code == code]
+    assert "zebra" in found.message
+    assert found.hint.startswith("Define it")
+
+
 def test_a_retired_field_says_what_to_write_instead():
     [found] = problems(spec(slurm_config={}))
     assert "execution_config" in found.hint
