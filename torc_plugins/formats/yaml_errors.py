@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from yaml.error import MarkedYAMLError
@@ -50,6 +51,8 @@ _MEANINGS = (
     _Meaning("undefined tag handle", "a tag that is not known", f"{_QUOTE} if it is text that begins with !"),
 )
 _BAD_START = "cannot start any token"
+_UNFINISHED = re.compile("(did not find )?expected (',' or|(the )?node content)")
+"""What parsers say between brackets, libyaml's and Python's."""
 _TOO_DEEP = "maximum nesting depth"  # libyaml has a limit of its own
 
 
@@ -65,6 +68,8 @@ def explain(error: MarkedYAMLError, source: Source) -> FormatError:
         return source.error(f'a value cannot begin with "{character}"', offset, hint=_QUOTE, found=character)
     if _TOO_DEEP in said:
         return source.too_deep(offset)
+    if _UNFINISHED.match(said) and not source.text[offset:].strip():
+        return _never_closed(error, source, offset)
     for meaning in _MEANINGS:
         if meaning.sign in said:
             if meaning.at_start and error.context_mark:
@@ -72,3 +77,13 @@ def explain(error: MarkedYAMLError, source: Source) -> FormatError:
             return source.error(meaning.message, offset, hint=meaning.hint)
     where = f" {error.context}" if error.context else ""
     return source.error(f"{said}{where}", offset, hint=_INDENT)
+
+
+def _never_closed(error: MarkedYAMLError, source: Source, offset: int) -> FormatError:
+    """Return the error about a text that ends between brackets; it points at the opening one where the parser knows it,
+    else at the last thing written.
+    """
+    opened = error.context_mark.index if error.context_mark else offset
+    if opened >= offset:
+        opened = len(source.text[:offset].rstrip()) - 1
+    return source.error("a [ or { that is never closed", opened, hint="Add the closing ] or }")
