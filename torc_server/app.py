@@ -23,11 +23,11 @@ from torc_server.codec import decode, encode
 from torc_server.params import Arguments, read_path_value, read_query
 from torc_server.polls import MAX_SECONDS, WAITS, Waits
 from torc_server.replies import Answer
+from torc_server.request_log import USER, RequestLog
 from torc_server.streams import Stream
 from torc_server.throttle import TooManyLogins
 from torc_server.waiting import Poll
 
-LOG = logging.getLogger("torc.server.requests")
 PREFIX = "/torc-service/v1"
 ASYNCHRONOUS = {
     name: other for name, other in {"initialize_jobs": "start_initialize_jobs"}.items() if other in OPERATIONS
@@ -52,6 +52,7 @@ class Request(NamedTuple):
     arguments: dict[str, Any]
     span: str
     began: float
+    variables: dict[str, str]
 
 
 Handler = Callable[..., "bottle.HTTPResponse | bytes"]
@@ -101,7 +102,7 @@ class Endpoint:
         """``read`` makes a request for the operation of one that is written otherwise."""
         self._op, self._service, self._identify, self._observe, self._read = op, service, identify, observe, read
         self._arguments = Arguments(op)
-        self._waits = WAITS.get(op.name)
+        self._waits, self._log = WAITS.get(op.name), RequestLog(op)
 
     def __call__(self, **variables: str) -> bottle.HTTPResponse | bytes:
         """Answer the request that Bottle has in hand: on its connection, when it has one of ours."""
@@ -115,7 +116,7 @@ class Endpoint:
             reply = _failed(exc, dialect)
         if reply is None:
             return b""  # it comes later
-        self._note(environ, reply.status, span, began)
+        self._note(environ, variables, reply, span, began)
         conn = environ.get("torc.connection")
         if conn is None:
             return written(reply, span)
@@ -125,7 +126,9 @@ class Endpoint:
     def _understand(
         self, environ: dict[str, Any], variables: dict[str, str], dialect: Dialect, span: str, began: float
     ) -> Request:
-        service = self._service.for_caller(self._identify(environ, dialect))
+        caller = self._identify(environ, dialect)
+        environ[USER] = caller.user
+        service, given_variables = self._service.for_caller(caller), variables
         op, query, body = self._op, read_query(environ.get("QUERY_STRING", "")), None
         read = self._read or (seeds.BY_STRANGERS.get(op.name) if dialect == UNKNOWN else None)
         if read is not None:
@@ -139,7 +142,7 @@ class Endpoint:
         arguments = self._arguments.of(variables, given.query, given.body, wrap)
         dialects.keep_texts(op, arguments, given.texts)
         arguments = dialects.arguments_for(op, arguments, dialect)
-        return Request(op, environ, dialect, service, arguments, span, began)
+        return Request(op, environ, dialect, service, arguments, span, began, given_variables)
 
     def _carry_out(self, request: Request) -> Answer | None:
         """Return the answer, None when it comes later."""
@@ -183,7 +186,7 @@ class Endpoint:
                 reply = self._reply(request, answer)
             except Exception as exc:  # noqa: BLE001  (every request has an answer)
                 reply = _failed(exc, request.dialect)
-            self._note(request.environ, reply.status, request.span, request.began)
+            self._note(request.environ, request.variables, reply, request.span, request.began)
             return replies.whole(reply, request.span, conn.ends)
 
         poll = Poll(conn, request.arguments["id"], seconds, ask, for_jobs=waits.for_jobs)
@@ -197,15 +200,10 @@ class Endpoint:
         may_hear = request.service.right_to_hear(workflow_id)
         conn.stream = Stream(conn, workflow_id, level, replies.stream_head(request.span), may_hear)
 
-    def _note(self, environ: dict[str, Any], status: int, span: str, began: float) -> None:
+    def _note(self, environ: dict[str, Any], variables: dict[str, str], reply: Answer, span: str, began: float) -> None:
         seconds = time.perf_counter() - began
-        self._observe(self._op.name, status, seconds)
-        if LOG.isEnabledFor(logging.DEBUG):
-            LOG.debug(
-                "method=%s path=%s status=%s ms=%.1f address=%s span=%s", environ["REQUEST_METHOD"],
-                environ.get("REQUEST_URI", environ.get("PATH_INFO")), status, seconds * 1000,
-                environ.get("REMOTE_ADDR", ""), span,
-            )  # fmt: skip
+        self._observe(self._op.name, reply.status, seconds)
+        self._log.note(environ, variables, reply.status, reply.body, seconds, span)
 
 
 def _body_of(environ: dict[str, Any], *, is_required: bool = True) -> Any:

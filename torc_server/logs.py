@@ -30,13 +30,13 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         message = record.getMessage()
-        body: dict[str, str] = {
+        body: dict[str, str | int] = {
             "timestamp": _moment(record), "level": record.levelname.lower(), "logger": record.name, "message": message,
         }  # fmt: skip
         for part in message.split():
             name, equals, value = part.partition("=")
             if equals and name.isidentifier() and name not in body:
-                body[name] = value
+                body[name] = int(value) if value.isascii() and value.isdecimal() else value
         if record.exc_info:
             body["exception"] = self.formatException(record.exc_info)
         return json.dumps(body, ensure_ascii=False)
