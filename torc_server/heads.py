@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torc_server.reading import Refusal
 
-_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/([0-9]{1,3})\.([0-9]{1,3})")
+_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9]{1,3})\.([0-9]{1,3})")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _ONLY_ONCE = frozenset({"HTTP_HOST", "HTTP_AUTHORIZATION", "HTTP_X_TORC_CLIENT_USER", "CONTENT_TYPE"})
 """Fields of which two would be two answers to one question."""
