@@ -53,6 +53,31 @@ def test_an_output_folder_that_may_not_be_written_is_named(tmp_path):
     works_again(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["spec", "convert", "spec.json", "-o", "results/out.yaml"],
+        ["run", "spec.json", "--dry-run", "--gantt", "results/out.svg"],
+        ["workflows", "export", "1", "-o", "results/out.json"],
+        ["logs", "bundle", "1", "--bundle-dir", "results"],
+    ],
+)
+def test_a_result_that_cannot_be_written_is_named_as_the_user_knows_it(words, tmp_path):
+    writes(tmp_path)
+    torc(tmp_path, "run", "spec.json")
+    results = tmp_path / "results"
+    results.mkdir(mode=0o555)
+    said = refused(torc(tmp_path, *words, before=unprivileged()), "results/", "Permission denied", "rights")
+    assert ".part" not in said
+    assert list(results.iterdir()) == []
+
+
+def test_the_folder_of_a_result_that_is_not_there_is_to_be_made(tmp_path):
+    writes(tmp_path)
+    said = refused(torc(tmp_path, "spec", "convert", "spec.json", "-o", "none/x.kdl"), "none/x.kdl", "make its folder")
+    assert ".part" not in said
+
+
 def test_a_database_that_may_not_be_written_is_named(tmp_path):
     writes(tmp_path)
     torc(tmp_path, "create", "spec.json")

@@ -26,8 +26,7 @@ def tell(exc: Exception, app: App) -> int:
             return exc.exit_code
         exc = UsageError("no command" if isinstance(exc, _NO_COMMAND) else exc.format_message())
     elif isinstance(exc, OSError):
-        place = f"{exc.filename}: " if exc.filename else ""
-        exc = TorcError(f"{place}{exc.strerror or exc}")
+        exc = _of_the_system(exc)
     elif not isinstance(exc, TorcError):
         exc = _defect(exc)
     if app.workflow_id is not None:
@@ -60,6 +59,21 @@ def _usage_text(exc: click.ClickException) -> str:
     if context is not None:
         lines = [context.get_usage(), f"Try '{context.command_path} --help' for help.", ""]
     return "\n".join([*lines, f"Error: {exc.format_message()}"])
+
+
+def _of_the_system(exc: OSError) -> TorcError:
+    """What the system refused, where, and what to do about it."""
+    import errno
+
+    place = f"{exc.filename}: " if exc.filename else ""
+    hint = ""
+    if exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "Look at the rights of it and of its folder, or choose another place."
+    elif exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Free some space there, or choose another place."
+    elif exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+        hint = "Correct the path, or make its folder first."
+    return TorcError(f"{place}{exc.strerror or exc}", hint=hint)
 
 
 def _defect(exc: Exception) -> TorcError:

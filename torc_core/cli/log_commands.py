@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import tarfile
@@ -19,6 +18,7 @@ from torc_core.cli.log_files import METADATA, Logs, files_of, open_logs
 from torc_core.cli.logs import output_dir_option, output_folder
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
+from torc_core.cli.writing import whole_file
 from torc_core.errors import NotFound
 from torc_core.records.resources import Workflow
 from torc_core.units import counted
@@ -58,21 +58,14 @@ def bundle(app: App, workflow_id: int | None, output_dir: Path | None, bundle_di
 
 def _write(target: Path, folder: Path, files: list[Path], metadata: dict[str, Any]) -> None:
     """Write the archive at once or not at all."""
-    partial = target.with_name(f"{target.name}.part")
     root = folder.resolve().name or "output"
-    try:
-        with tarfile.open(partial, "w:gz") as archive:
-            for path in files:
-                archive.add(path, arcname=f"{root}/{path.relative_to(folder).as_posix()}", recursive=False)
-            text = json.dumps(metadata, indent=2).encode()
-            member = tarfile.TarInfo(METADATA)
-            member.size, member.mtime = len(text), int(time.time())
-            archive.addfile(member, io.BytesIO(text))
-        partial.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    with whole_file(target) as partial, tarfile.open(partial, "w:gz") as archive:
+        for path in files:
+            archive.add(path, arcname=f"{root}/{path.relative_to(folder).as_posix()}", recursive=False)
+        text = json.dumps(metadata, indent=2).encode()
+        member = tarfile.TarInfo(METADATA)
+        member.size, member.mtime = len(text), int(time.time())
+        archive.addfile(member, io.BytesIO(text))
 
 
 class _Finding(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from torc_core.cli.app import App
 from torc_core.cli.output import echo, echo_json, echo_table
 from torc_core.cli.reading import is_spec, read_plan, stored_id
+from torc_core.cli.writing import write_file
 from torc_core.errors import UsageError
 from torc_core.status import JobStatus
 from torc_core.units import counted
@@ -54,7 +55,7 @@ def play_plan(app: App, plan: Plan, runner: Runs, gantt: Path | None = None) -> 
     executor = runner.executor if runner.only_plays else app.host.executor("dry-run")
     schedule = play(plan, _capacity(runner.options), executor())  # type: ignore[arg-type]
     if gantt is not None:
-        gantt.write_text(_drawing_for(gantt)(schedule, str(plan.workflow["name"])), encoding="utf-8")
+        write_file(gantt, [_drawing_for(gantt)(schedule, str(plan.workflow["name"]))])
         echo(f"Wrote {gantt}", err=True)
     if app.wants_json:
         echo_json({"workflow_name": plan.workflow["name"], "dry_run": True, **schedule.as_json()})

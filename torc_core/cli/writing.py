@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(output: Path) -> Iterator[Path]:
+    """Give the path of a file to write, which takes the place of ``output`` when all went well and else goes away.
+
+    Raises OSError that names ``output``, which is what the user knows.
+    """
+    partial = output.with_name(f"{output.name}.part")
+    try:
+        yield partial
+        partial.replace(output)
+    except BaseException as exc:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        if isinstance(exc, OSError) and (exc.filename is None or Path(exc.filename) == partial):
+            exc.filename = str(output)
+        raise
 
 
 def write_file(output: Path, pieces: Iterable[str]) -> None:
@@ -13,12 +31,5 @@ def write_file(output: Path, pieces: Iterable[str]) -> None:
         with output.open("w", encoding="utf-8") as file:
             file.writelines(pieces)
         return
-    partial = output.with_name(f"{output.name}.part")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(pieces)
-        partial.replace(output)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    with whole_file(output) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
