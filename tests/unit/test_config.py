@@ -155,6 +155,20 @@ def test_a_mistake_is_an_error_with_file_line_column_and_reason(place, text, lin
         place.load()
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("[clients]\nformat = 'json'", "client"),
+        ("clent = 1", "client"),
+        ("poll_interval = 5", "client.run.poll_interval"),
+        ("[client]\napi_ulr = 'x'", "client.api_url"),
+    ],
+)
+def test_an_unknown_key_leads_to_the_one_that_was_meant(place, text, meant):
+    [problem] = place.problems(text)
+    assert problem.hint == f'Did you mean "{meant}"?'
+
+
 def test_all_mistakes_are_told_at_once_and_the_rest_is_read(place):
     place.user.write_text("[client]\nformat = 3\nlog_level = 'warn'\n[client.run]\nnum_cpus = 'x'\n")
     place.local.write_text("nonsense")

@@ -155,7 +155,7 @@ def _tables_below(key: str) -> bool:
 
 
 def _nearest(key: str) -> str:
-    return did_you_mean(key, [*OPTIONS, *NOT_READ]) or 'See "torc config show"'
+    return did_you_mean(key, SECTIONS) or did_you_mean(key, [*OPTIONS, *NOT_READ]) or 'See "torc config show"'
 
 
 def _read_environment(config: Config, env: Mapping[str, str]) -> None:
