@@ -168,7 +168,8 @@ def test_a_missing_file_a_folder_and_a_folder_that_is_a_file(tmp_path):
 def test_a_file_that_may_not_be_read(tmp_path):
     (tmp_path / "secret.yaml").write_text(VALID["yaml"])
     (tmp_path / "secret.yaml").chmod(0)
-    refused(torc(tmp_path, "spec", "check", "secret.yaml", before=unprivileged()), "secret.yaml", "Permission denied", "rights")
+    done = torc(tmp_path, "spec", "check", "secret.yaml", before=unprivileged())
+    refused(done, "secret.yaml", "Permission denied", "Look at the rights")
 
 
 @pytest.mark.parametrize("ending", ["json", "yaml", "kdl"])

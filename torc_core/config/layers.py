@@ -155,7 +155,8 @@ def _tables_below(key: str) -> bool:
 
 
 def _nearest(key: str) -> str:
-    return did_you_mean(key, SECTIONS) or did_you_mean(key, [*OPTIONS, *NOT_READ]) or 'See "torc config show"'
+    section = "" if "." in key else did_you_mean(key, SECTIONS)
+    return section or did_you_mean(key, [*OPTIONS, *NOT_READ]) or 'See "torc config show"'
 
 
 def _read_environment(config: Config, env: Mapping[str, str]) -> None:
