@@ -4,16 +4,15 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 
+from tests.plugins.storage.killed_owners import assert_whole, kill_one
 from tests.plugins.storage.postgres_use import names, opened, seen_by_others
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import Unavailable
-from torc_core.records.resources import Event, Workflow
-from torc_core.testing.storage import add, column
+from torc_core.records.resources import Workflow
+from torc_core.testing.storage import add
 from torc_plugins.storage.postgresql_storage import PostgresqlStorage
 
 # servers that end
@@ -146,50 +145,17 @@ def test_a_child_has_no_part_in_its_parents_connection(storage, postgres_url):
     assert names(storage) == ["still mine"]
 
 
-OWNER = """
-import sys
-from torc_core.records.resources import Event, Workflow
+OPENING = """
 from torc_plugins.storage.postgresql_storage import PostgresqlStorage
-
-location, seed = sys.argv[1], int(sys.argv[2])
-storage = PostgresqlStorage(location)
-with storage.transaction():
-    if not storage.count(Workflow):
-        storage.insert(Workflow, ["id", "name", "run_id"], [(1, "w", 0)])
-[(number,)] = storage.rows(Workflow, ["run_id"])
-while True:
-    number += 1
-    size = (number * 37 + seed) % 200 + 1
-    with storage.transaction():
-        first = storage.next_ids(Event, size)
-        storage.insert(
-            Event,
-            ["id", "workflow_id", "timestamp", "data"],
-            ((first + i, 1, number, str(size)) for i in range(size)),
-        )
-        storage.update(Workflow, {"run_id": number}, [])
-    print(number, flush=True)
+storage = PostgresqlStorage(sys.argv[1])
 """
 
 
 def test_everything_told_is_there_after_a_kill_and_the_lock_is_free_at_once(postgres_url):
     location = postgres_url.removeprefix("postgresql:")
     chance = random.Random(20)
-    told = 0
     for round_number in range(12):
-        arguments = [sys.executable, "-c", OWNER, location, str(round_number)]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as owner:
-            for _ in range(chance.randrange(1, 60)):
-                told = int(owner.stdout.readline())
-            owner.send_signal(signal.SIGKILL)
-            told = max([told, *map(int, owner.stdout.read().split())])  # told before it died
-        assert owner.returncode == -signal.SIGKILL
+        told = kill_one(OPENING, [location], round_number, chance.randrange(1, 60))
         storage = PostgresqlStorage(location)
-        [last] = column(storage, Workflow, "run_id")
-        assert last in (told, told + 1)
-        sizes = storage.tally(Event, "timestamp")
-        assert list(range(1, last + 1)) == sorted(sizes)
-        declared = dict(storage.rows(Event, ["timestamp", "data"]))
-        assert {number: int(text) for number, text in declared.items()} == sizes
-        assert column(storage, Event, "id") == list(range(1, sum(sizes.values()) + 1))
+        assert_whole(storage, told)
         storage.close()

@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-import threading
 from collections import Counter
 
 import pytest
 
+from tests.plugins.storage.postgres_use import run_under_fire
 from tests.server.server_process import ServerProcess, environment
 
 
@@ -61,7 +61,6 @@ def test_under_fire_every_answer_is_a_success_or_says_to_come_again(start, postg
     workflow = workflow_with_jobs(server, 0)
     codes = Counter()
     made = []
-    done = threading.Event()
 
     def work(worker):
         for number in range(60):
@@ -79,21 +78,7 @@ def test_under_fire_every_answer_is_a_success_or_says_to_come_again(start, postg
                 codes[status] += 1
                 assert status in (200, 503), answer
 
-    def fire():
-        shots = 0
-        while not done.wait(0.001):
-            if len(made) >= 3 * shots:  # so that there is progress, however busy the machine is
-                postgres_server.terminate(postgres_url)
-                shots += 1
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(3)]
-    shooter = threading.Thread(target=fire)
-    for thread in (*threads, shooter):
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    done.set()
-    shooter.join(30)
+    run_under_fire(postgres_server, postgres_url, work, 3, made, 3)
     kept = server.get(f"/user_data?workflow_id={workflow}")["items"]
     assert sorted(data["name"] for data in kept) == sorted(made)
     assert len(made) == 180

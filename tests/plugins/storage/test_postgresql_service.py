@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.plugins.storage.postgres_proxy import LOSE_ANSWER, SWALLOW
+from tests.plugins.storage.postgres_use import run_under_fire
 from tests.server.server_process import until
 from tests.unit.service.conftest import Desk
 from torc_core.errors import Unavailable
@@ -84,7 +85,6 @@ def test_of_many_changes_under_fire_each_is_kept_once_or_told_as_not_kept(postgr
     service = serve(postgres_url)
     workflow = service.create(Workflow(name="w")).id
     told, refused = [], Counter()
-    done = threading.Event()
 
     def work(worker):
         for number in range(150):
@@ -97,21 +97,7 @@ def test_of_many_changes_under_fire_each_is_kept_once_or_told_as_not_kept(postgr
                 except Unavailable as exc:
                     refused[exc.details["outcome"]] += 1
 
-    def fire():
-        shots = 0
-        while not done.wait(0.001):
-            if len(told) >= 10 * shots:  # so that there is progress, however busy the machine is
-                postgres_server.terminate(postgres_url)
-                shots += 1
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
-    shooter = threading.Thread(target=fire)
-    for thread in (*threads, shooter):
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    done.set()
-    shooter.join(30)
+    run_under_fire(postgres_server, postgres_url, work, 4, told, 10)
     events = service.find(Event, workflow).items
     assert len(told) == 600
     assert sorted(event.data["name"] for event in events) == sorted(told)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.plugins.storage.plugin_records import assert_table_outlives_absence
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import Conflict
 from torc_core.records.record import RECORDS, WorkflowPart
@@ -213,26 +214,7 @@ def test_a_migration_that_fails_changes_nothing(old, database, monkeypatch):
 
 
 def test_records_of_a_plugin_have_a_table_that_outlives_its_absence(postgres_url):
-    class Note(WorkflowPart, plural="notes_of_a_test"):
-        text: str = field()
-
-    try:
-        storage = opened(postgres_url)
-        [one, two] = add(storage, Workflow, "name", ("one",), ("two",))
-        add(storage, Note, "workflow_id text", (one, "gone with it"), (two, "stays"))
-        storage.close()
-        del RECORDS[Note.PLURAL]
-        storage = opened(postgres_url)
-        with storage.transaction():
-            storage.delete(Workflow, [("id", "equal", one)])
-        storage.close()
-        RECORDS[Note.PLURAL] = Note
-        storage = opened(postgres_url)
-        assert column(storage, Note, "text") == ["stays"]
-        assert add(storage, Note, "workflow_id text", (two, "next")) == [3]
-        storage.close()
-    finally:
-        RECORDS.pop(Note.PLURAL, None)
+    assert_table_outlives_absence(lambda: opened(postgres_url))
 
 
 def test_records_may_be_declared_in_any_order(postgres_url, tmp_path):

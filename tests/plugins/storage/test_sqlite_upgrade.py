@@ -4,11 +4,10 @@ import sqlite3
 
 import pytest
 
+from tests.plugins.storage.plugin_records import assert_table_outlives_absence
 from torc_core.contracts.storage import StorageError
 from torc_core.errors import Conflict
-from torc_core.records.record import RECORDS, Record, WorkflowPart
 from torc_core.records.resources import FailureHandler, File, Job, Workflow
-from torc_core.records.values import field
 from torc_core.testing.storage import add, column
 from torc_plugins.storage import sqlite_schema
 from torc_plugins.storage.sqlite_storage import SqliteStorage
@@ -195,25 +194,4 @@ def test_a_migration_that_fails_or_leaves_loose_ends_changes_nothing(old):
 
 
 def test_records_of_a_plugin_have_a_table_that_outlives_its_absence(tmp_path):
-    path = str(tmp_path / "torc.db")
-
-    class Note(WorkflowPart, plural="notes_of_a_test"):
-        text: str = field()
-
-    try:
-        storage = SqliteStorage(path)
-        [one, two] = add(storage, Workflow, "name", ("one",), ("two",))
-        add(storage, Note, "workflow_id text", (one, "gone with it"), (two, "stays"))
-        storage.close()
-        del RECORDS[Note.PLURAL]
-        storage = SqliteStorage(path)
-        with storage.transaction():
-            storage.delete(Workflow, [("id", "equal", one)])
-        storage.close()
-        RECORDS[Note.PLURAL] = Note
-        storage = SqliteStorage(path)
-        assert column(storage, Note, "text") == ["stays"]
-        storage.close()
-    finally:
-        RECORDS.pop(Note.PLURAL, None)
-    assert issubclass(Note, Record)
+    assert_table_outlives_absence(lambda: SqliteStorage(str(tmp_path / "torc.db")))
