@@ -110,11 +110,11 @@ class Streams:
         return self._beat_at if self._feeds else float("inf")
 
     def _pass_on(self, feed: _Feed, now: float) -> None:
-        taken = feed.events.take()
-        frames = [frame(event) for event in taken]
+        is_over = feed.events.is_closed  # asked first: the last event comes before the end
+        frames = [frame(event) for event in feed.events.take()]
         for stream in list(feed.listeners):
             self._deliver(stream, frames, now)
-        if feed.events.is_closed:
+        if is_over:
             for stream in list(feed.listeners):
                 self._finish(stream)
 

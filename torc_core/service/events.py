@@ -88,8 +88,9 @@ class Subscription(EventStream):
     def __next__(self) -> StreamEvent:
         """Wait for the next event; ends when the subscription is closed."""
         while not self._taken:
+            is_over = self.is_closed  # asked first: the last event comes before the end
             self._taken.extend(self.take(_LONG_S))
-            if not self._taken and self.is_closed:
+            if not self._taken and is_over:
                 raise StopIteration
         return self._taken.popleft()
 
