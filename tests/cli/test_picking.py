@@ -69,14 +69,20 @@ def test_of_several_a_person_chooses_from_a_table_on_standard_error(torc, typed)
     assert "a" * 28 not in done.err
 
 
-@pytest.mark.parametrize("answer", ["99\n", "x\n", "\n", ""])
-def test_an_answer_that_is_none_of_them_is_an_error(torc, typed, answer):
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ("99\n", '"99" is none of these workflows'), ("x\n", '"x" is none of these workflows'),
+        ("\n", "no workflow was chosen"), ("", "no workflow was chosen"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_of_them_is_an_error(torc, typed, answer, what):
     torc.create(EMPTY.format("a"))
     torc.create(EMPTY.format("b"))
     typed(answer)
     done = torc("status", code=1)
     assert done.out == ""
-    assert "none of these workflows" in done.err
+    assert f"{what}\n  Give one of the ids above" in done.err
 
 
 def test_archived_workflows_and_those_of_others_are_not_offered(torc, monkeypatch):

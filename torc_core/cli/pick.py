@@ -55,7 +55,8 @@ def _pick(app: App, silently: bool) -> int:
     _show(found)
     answer = ask("Enter workflow ID: ")
     if answer not in {str(w.id) for w in found}:
-        raise Invalid(f"{answer!r} is none of these workflows")
+        what = f'"{answer}" is none of these workflows' if answer else "no workflow was chosen"
+        raise Invalid(what, hint="Give one of the ids above, here or on the command line.")
     return int(answer)
 
 
