@@ -163,7 +163,9 @@ def send_events(frames: Frames, service: Service, op: Operation, request: dict[s
     stream = op.call(service, op.read_arguments(arguments if type(arguments) is dict else {}))
     try:
         frames.send({"answer": None})
-        while not stream.is_closed:
+        is_over = False
+        while not is_over:
+            is_over = stream.is_closed  # asked first: the last event comes before the end
             frames.send({"events": stream.take(STREAM_BEAT_S)})
     finally:
         stream.close()

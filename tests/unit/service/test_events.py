@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from torc_core.errors import NotFound, Unavailable
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers import JobReset, StreamEvent
 from torc_core.records.resources import ComputeNode, Job, Workflow
-from torc_core.service.connection import Frames
+from torc_core.service.connection import Frames, send_events
 from torc_core.service.events import QUEUE_LIMIT, Bus
 from torc_core.service.listener import Listener
 from torc_core.service.local import LocalService
@@ -290,6 +291,29 @@ class TestOverFrames:
         with pytest.raises(Unavailable):
             stream.take(20)
         assert stream.is_closed
+
+
+@pytest.mark.parametrize("how", ["the stream itself", "frames"])
+def test_the_last_event_is_heard_though_it_and_the_end_come_between_two_looks(how, monkeypatch):
+    stream = Bus().subscribe(1)
+    take = stream.take
+
+    def take_and_be_overtaken(seconds=0.0):
+        monkeypatch.undo()
+        taken = take()
+        stream.put([StreamEvent(workflow_id=1, timestamp=5, event_type="last", severity="info", data={})])
+        stream.finish()
+        return taken
+
+    monkeypatch.setattr(stream, "take", take_and_be_overtaken)
+    if how == "frames":
+        sent = []
+        op = SimpleNamespace(read_arguments=dict, call=lambda service, arguments: stream)
+        send_events(SimpleNamespace(send=sent.append), None, op, {})
+        found = [event for data in sent[1:] for event in data["events"]]
+    else:
+        found = list(stream)
+    assert [event.event_type for event in found] == ["last"]
 
 
 def test_a_frame_that_is_no_event_list_is_no_event():
