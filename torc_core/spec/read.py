@@ -14,6 +14,7 @@ from torc_core.spec.build import Builder
 from torc_core.spec.constants import apply_constants
 from torc_core.spec.findings import Findings
 from torc_core.spec.model import WorkflowSpec
+from torc_core.spec.names_in_text import at_names
 from torc_core.spec.parameters import LIMIT, ReadFile
 from torc_core.spec.plan import Plan
 from torc_core.spec.sources import TableShelf
@@ -47,7 +48,9 @@ def check_spec(
         return plan
     if amend is not None:
         amend(parsed.data)
-    return check_data(parsed.data, parsed.locate, file_name, read_file=read_file, limit=limit, skip_checks=skip_checks)
+    plan = check_data(parsed.data, parsed.locate, file_name, read_file=read_file, limit=limit, skip_checks=skip_checks)
+    plan.problems = at_names(plan.problems, text)
+    return plan
 
 
 def check_data(

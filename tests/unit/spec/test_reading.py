@@ -12,7 +12,10 @@ from torc_core.contracts.formats import FormatError, ParsedSpec, Plain, SpecForm
 from torc_core.errors import UsageError
 from torc_core.problems import Problem
 from torc_core.spec.read import check_data, check_spec
+from torc_plugins.formats.json5_format import Json5Format
 from torc_plugins.formats.json_format import JsonFormat
+from torc_plugins.formats.kdl_format import KdlFormat
+from torc_plugins.formats.yaml_format import YamlFormat
 
 TEXT = """{
   "name": "w",
@@ -39,14 +42,35 @@ def test_every_problem_has_its_line_and_column():
         ("dep-missing", 5, '"trian"'),
         ("type", 5, '"high"'),
         ("value", 8, '"2gb"'),
+        ("unknown-field", 6, '"comand"'),
     ):
         assert place(code, found) == f"jobs.json:{line}:{lines[line - 1].index(written) + 1}"
-    assert place("unknown-field", found).startswith("jobs.json:6:")
     assert place("missing", found).startswith("jobs.json:6:")
     assert next(p.message for p in found if p.code == "value").startswith("memory: cannot read '2gb'")
     assert next(p.message for p in found if p.code == "missing").startswith("jobs[2]: 'command' is required")
     assert [p.line for p in found] == sorted(p.line for p in found)
     assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "expected"),
+    [
+        (YamlFormat(), "name: w\njobs: []\ncolor: red\n", "f:3:1"),
+        (YamlFormat(), "name: w\njobs:\n  - {name: a, command: b, 'color' : red}\n", "f:3:27"),
+        (YamlFormat(), "\ufeffcolor: {a: 1}\nname: w\njobs: []\n", "f:1:1"),
+        (YamlFormat(), "name: w\r\njobs: []\r\ncolor:\r\n  a: 1\r\n", "f:3:1"),
+        (YamlFormat(), "name: w\njobs: []\ncolor:\n- 1\n", "f:3:1"),
+        (YamlFormat(), "name: w\njobs: []\ncolor: &x red\n", "f:3:1"),
+        (YamlFormat(), "name: w\njobs: []\ncolor: # which?\n  red\n", "f:4:3"),
+        (YamlFormat(), "name: w\njobs: []\nxcolor: 1\n", "f:3:1"),
+        (JsonFormat(), '{"name": "w", "jobs": [],\n "color": null}', "f:2:2"),
+        (JsonFormat(), '{"name": "w", "jobs": [],\n "color":\n 5}', "f:2:2"),
+        (Json5Format(), "{name: 'w', jobs: [],\n  color: 'red'}", "f:2:3"),
+        (KdlFormat(), 'name "w"\njob "a" {\n  command "b"\n  color "red"\n}\n', "f:4:3"),
+    ],
+)
+def test_an_unknown_field_is_shown_at_its_name(format, text, expected):
+    assert place("unknown-field", check_spec(text, "f", format).problems) == expected
 
 
 def test_a_text_that_cannot_be_parsed_is_one_problem_with_its_place():
