@@ -4,10 +4,10 @@ import sqlite3
 
 import pytest
 
+from tests.plugins.storage.old_databases import assert_upgraded
 from tests.plugins.storage.plugin_records import assert_table_outlives_absence
 from torc_core.contracts.storage import StorageError
-from torc_core.errors import Conflict
-from torc_core.records.resources import FailureHandler, File, Job, Workflow
+from torc_core.records.resources import Job, Workflow
 from torc_core.testing.storage import add, column
 from torc_plugins.storage import sqlite_schema
 from torc_plugins.storage.sqlite_storage import SqliteStorage
@@ -49,16 +49,7 @@ def schema(path):
 
 def test_an_older_file_gets_tables_columns_and_indexes_and_keeps_its_rows(old):
     storage = SqliteStorage(str(old))
-    assert list(storage.rows(Workflow, ["id", "name", "user"])) == [(3, "old", "ann")]
-    assert list(storage.rows(Job, ["id", "workflow_id", "name", "command", "status"])) == [(7, 3, "a", "true", 5)]
-    [handler] = add(storage, FailureHandler, "workflow_id name", (3, "retry"))
-    assert add(storage, Job, "workflow_id name failure_handler_id", (3, "c", handler)) == [9]  # 8 was used
-    add(storage, File, "workflow_id name", (3, "f"))
-    with pytest.raises(Conflict):
-        add(storage, File, "workflow_id name", (3, "f"))
-    with storage.transaction():
-        storage.delete(FailureHandler, [])
-    assert column(storage, Job, "failure_handler_id") == [None, None]
+    assert_upgraded(storage)
     storage.close()
 
 
