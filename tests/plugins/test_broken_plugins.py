@@ -75,6 +75,14 @@ def test_the_list_says_what_is_wrong_with_each(torc, broken):
     assert listed["builtin"]["enabled"]
 
 
+def test_the_table_tells_what_is_used_in_part_from_what_is_used(torc, broken):
+    done = torc("plugins", "list", plugins=broken)
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
+    assert rows["importing"].endswith(" broken")
+    assert rows["raising"].endswith(" active in part")
+    assert rows["builtin"].endswith(" active")
+
+
 @pytest.mark.parametrize("name", [*REASONS, "command"])
 def test_the_check_fails_for_each_alone(torc, broken, name):
     chosen = "twin_a,twin_b" if name == "twin_b" else name

@@ -79,7 +79,7 @@ def list_plugins(app: App) -> None:
         echo_json({"plugins": [_as_json(app.host, plugin) for plugin in listed]})
         return
     columns = ("Name", "Version", "Distribution", "Adds", "State")
-    rows = [(p.name, p.version, p.distribution, _added(app.host, p), p.state) for p in listed]
+    rows = [(p.name, p.version, p.distribution, _added(app.host, p), _state(p)) for p in listed]
     echo_table(columns, rows, total="plugins")
     echo_problems(app.host.problems)
 
@@ -103,6 +103,10 @@ def check_plugins(ctx: click.Context) -> None:
         echo("All plugins can be used.")
     if problems:
         ctx.exit(1)
+
+
+def _state(plugin: Plugin) -> str:
+    return "active in part" if plugin.state == ACTIVE and plugin.error else plugin.state
 
 
 def _added(host: PluginHost, plugin: Plugin) -> str:
