@@ -11,6 +11,7 @@ from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.showing import echo_message
 from torc_core.errors import NotFound, UsageError
+from torc_core.units import counted
 from torc_server.copies import BACKUP, check_target, checked, copy_of, put_in_place, write_pieces
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def backup(app: App, file: Path, force: bool, as_sqlite: bool) -> None:
     with put_in_place(file) as part:
         source = _copy(app, part, file, as_sqlite)
         found = checked(part)
+    size = f"{counted(found.workflows, 'workflow')}, {counted(found.jobs, 'job')}, {found.size / 1e6:.1f} MB"
     echo_message(
-        app, f"Wrote {file}: {found.workflows} workflows, {found.jobs} jobs, {found.size / 1e6:.1f} MB", file=str(file),
+        app, f"Wrote {file}: {size}", file=str(file),
         source=source, bytes=found.size, workflows=found.workflows, jobs=found.jobs,
     )  # fmt: skip
 

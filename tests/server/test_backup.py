@@ -96,7 +96,7 @@ def test_it_is_told_what_was_written(server, tmp_path):
     assert (tmp_path / "c.db").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.glob(".*torc-backup*")] == []
     said, _ = torc(tmp_path, "server", "backup", "d.db", "--url", server.url)
-    assert said.startswith("Wrote d.db: 1 workflows, 2 jobs")
+    assert said.startswith("Wrote d.db: 1 workflow, 2 jobs")
 
 
 def test_a_file_is_replaced_only_by_force(server, tmp_path):

@@ -15,6 +15,7 @@ from torc_core.cli.kinds import group_of
 from torc_core.cli.output import echo
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import short_json
+from torc_core.cli.writing import write_file
 from torc_core.errors import TorcError
 from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.resources import File, Job, Result, Workflow
@@ -65,7 +66,7 @@ def export(app: App, workflow_id: int | None, output: Path | None, hashes: bool)
         echo(text)
         return
     try:
-        output.write_text(f"{text}\n", encoding="utf-8")
+        write_file(output, [text, "\n"])
     except OSError as exc:
         raise TorcError(f"cannot write {output}: {exc.strerror}") from exc
     app.say("info", f"Wrote the provenance of workflow {chosen} to {output}")
