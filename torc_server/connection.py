@@ -99,6 +99,7 @@ class Connection(HTTPConnection):
         self.is_gone = False  # for the selector, which is never to see it again
         self.counted = 0  # bytes in the hub's count of what is being received
         self.ends = False  # after what is being sent
+        self.is_shut = False  # it was said that nothing more is sent
         self.is_answered = self._is_head = self._is_old = False
         self._port = str(server.bind_addr[1])
         self._scheme = "http" if server.ssl_adapter is None else "https"
@@ -199,6 +200,12 @@ class Connection(HTTPConnection):
         """Send what can be sent; whether that was everything. Raises OSError."""
         sent: bool = self.wfile.send(self.socket)
         return sent
+
+    def send_last(self) -> None:
+        """Send what can be sent, and that nothing comes after it. Raises OSError."""
+        if self.send() and not self.is_shut:
+            self.is_shut = True
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the socket, and what else hangs on the connection."""

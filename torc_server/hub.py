@@ -253,12 +253,16 @@ class Hub:
         conn.wfile.write(whole(Answer(refusal.status, error_body(refusal.message)), span_id(None), True))
         conn.deadline = time.monotonic() + self._limits.drain_s
         conn.state = State.DRAINING
-        conn.send()
-        self._watch.follow(conn, READ)
+        try:
+            conn.send_last()
+        except OSError:
+            self._end(conn)
+        else:
+            self._watch.follow(conn, READ)
 
     def _drain(self, conn: Connection) -> None:
         """Take what a refused client still sends: a reset would take the answer from it."""
-        conn.send()
+        conn.send_last()
         while True:
             try:
                 data = conn.socket.recv(CHUNK)

@@ -83,7 +83,10 @@ def _first_line(status: int) -> str:
 
 
 def stream_head(span: str) -> bytes:
-    """Return the head of a stream of events; it ends with the connection."""
+    """Return the head of a stream of events, which ends with the connection, and a first comment.
+
+    Programs that hold a head back until something follows (curl does) show with it that somebody listens.
+    """
     lines = [
         "HTTP/1.1 200 OK",
         "Content-Type: text/event-stream",
@@ -93,4 +96,4 @@ def stream_head(span: str) -> bytes:
         f"{SPAN}: {span}",
         "Connection: close",
     ]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return "\r\n".join([*lines, "", ": listening\n\n"]).encode("latin-1")

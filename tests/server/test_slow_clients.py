@@ -97,6 +97,17 @@ def test_those_who_send_too_slowly_are_told_and_left(begin):
         until(lambda: web.hub.size == 0, "connections are kept")
 
 
+def test_those_who_are_refused_read_the_end_of_the_answer_while_they_still_send():
+    with serving(head_s=0.2, drain_s=sockets.DEADLINE_S * 2) as (web, _):
+        slow = Trickle(web.port, 1, BEGINNINGS["a part of the head"])
+        try:
+            [status, _] = body_of(rest(slow.socks[0]))
+            assert (status, web.hub.size) == (408, 1)
+        finally:
+            slow.close()
+        until(lambda: web.hub.size == 0, "connections are kept")
+
+
 def test_those_who_say_nothing_are_left():
     with serving(head_s=0.2, idle_s=0.2) as (web, _):
         silent = [sockets.connect(web.port) for _ in range(SLOW)]
