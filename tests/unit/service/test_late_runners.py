@@ -54,10 +54,15 @@ def test_a_late_runner_has_a_lease_again(desk: Desk) -> None:
     desk.jobs(())
     desk.begin()
     node = leased(desk, 0.3)
-    wait_for(lambda: not is_active(desk, node), "the end of the lease")
+
+    def ends() -> list[int]:
+        return [e["compute_node_id"] for e in events(desk, "runner_lost")]
+
+    wait_for(lambda: ends() == [node], "the end of the lease")
     desk.tick()
-    assert is_active(desk, node)
-    wait_for(lambda: not is_active(desk, node), "the end of the second lease")
+    assert [e["compute_node_id"] for e in events(desk, "runner_returned")] == [node]
+    wait_for(lambda: ends() == [node, node], "the end of the second lease")
+    assert not is_active(desk, node)
 
 
 @pytest.mark.parametrize("code", [0, 1])
