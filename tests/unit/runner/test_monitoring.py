@@ -163,7 +163,7 @@ def test_time_series_are_kept_of_jobs_and_the_machine(run, tmp_path):
         "compute_node": {"enabled": True, "granularity": "time_series"},
     }  # fmt: skip
     service = FakeService(
-        [job("hold", HOLD.format(size=60, then="time.sleep(2.5)")), job("short")], resource_monitor_config=config
+        [job("hold", HOLD.format(size=60, then="time.sleep(5)")), job("short")], resource_monitor_config=config
     )
     run(service)
     [path] = (tmp_path / "out/resource_utilization").glob("*.db")

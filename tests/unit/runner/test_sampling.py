@@ -111,7 +111,7 @@ def test_starts_wake_the_thread_only_for_looks_that_may_be_taken(make, monkeypat
         begin(sampler, number)
         wait_for(lambda: sampler._planned, "the plan of the thread")
         sampler.end(number)
-    assert len(woken) <= 1
+    assert len(woken) <= 5  # of 48: one for each pause that is over
 
 
 def test_an_attempt_that_begins_while_the_thread_sleeps_wakes_it(make):
