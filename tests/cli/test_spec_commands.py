@@ -42,6 +42,12 @@ def test_a_conversion_needs_a_target(torc):
     torc("spec", "convert", torc.write("bad.yaml", "a: [1"), "--to", "json", code=1)
 
 
+def test_a_second_file_of_a_conversion_is_shown_its_place(torc):
+    told = torc("spec", "convert", "hello.yaml", "hello.json", code=2).err
+    assert "too many words: hello.json. To write to a file add: -o hello.json\n" in told
+    assert "too many words: 2\n" in torc("status", "1", "2", code=2).err
+
+
 def test_a_failed_command_leaves_an_older_file_alone(torc):
     torc.write("out.json", "old")
     torc("spec", "expand", torc.write("bad.yaml", "name: w\njobs: [{name: a}]"), "-o", "out.json", code=1)

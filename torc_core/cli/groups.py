@@ -116,6 +116,20 @@ class TorcCommand(_WithGlobalOptions):
                 _global("-x", "--exclude", multiple=True, metavar="COLUMN", help="Leave out a column of the table.")
             )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; says where a word too many may belong."""
+        may_have_more, ctx.allow_extra_args = ctx.allow_extra_args, True
+        rest = super().parse_args(ctx, args)
+        ctx.allow_extra_args = may_have_more
+        if rest and not may_have_more and not ctx.resilient_parsing:
+            import shlex
+
+            words = shlex.join(rest)
+            output = next((p for p in self.params if p.name == "output" and ctx.params["output"] is None), None)
+            hint = "" if output is None or len(rest) > 1 else f". To write to a file add: {output.opts[0]} {words}"
+            raise click.UsageError(f"too many words: {words}{hint}", ctx)
+        return rest
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, unless it cannot write what it is asked to."""
         app = ctx.ensure_object(App)
