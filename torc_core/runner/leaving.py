@@ -110,8 +110,8 @@ class Leaving:
             return False
         self._recover()  # a runner that has just died is none, and its jobs can be run here
         summary = self._service.get_workflow_status(workflow.id)
-        if summary.jobs_by_status["ready"] > self._turns.ready:
-            self._turns.has_news = True
+        if summary.is_complete or summary.jobs_by_status["ready"] > self._turns.ready:
+            self._turns.has_news = True  # others have ended their jobs since the last turn
             return False
         return summary.active_compute_nodes <= 1
 

@@ -99,8 +99,8 @@ class FakeService(Service):
         counts = {status.value: list(self.status.values()).count(status.value) for status in JobStatus}
         return StatusSummary(
             workflow_id=id, workflow_name="w", workflow_user="", run_id=1, total_jobs=len(self.status),
-            jobs_by_status=counts, total_exec_time_minutes=0.0, active_compute_nodes=active, is_complete=False,
-            is_canceled=False,
+            jobs_by_status=counts, total_exec_time_minutes=0.0, active_compute_nodes=active,
+            is_complete=not self.unfinished or self.is_canceled, is_canceled=self.is_canceled,
         )  # fmt: skip
 
     def on_change(self, workflow_id, notify):

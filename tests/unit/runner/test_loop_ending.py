@@ -11,7 +11,7 @@ import pytest
 from tests.unit.runner.fake_service import FakeService
 from tests.unit.runner.loop_kit import job
 from torc_core.errors import Forbidden, Invalid, Unavailable
-from torc_core.records.resources import Workflow
+from torc_core.records.resources import ComputeNode, Workflow
 from torc_core.runner.loop import Runner
 from torc_core.runner.options import RunnerOptions
 from torc_core.runner.stopping import DRAIN, END, KILL
@@ -133,6 +133,27 @@ def test_a_third_stop_kills(run, tmp_path):
 
     assert run(service, once(stop)).wall_seconds < 20  # the lead is 30 s
     assert service.result("a").return_code == 152
+
+
+def test_a_runner_whose_neighbour_ends_the_last_jobs_at_that_moment_knows_that_all_is_done(run):
+    class Late(FakeService):
+        def get_workflow_status(self, id):
+            if self.unfinished:  # the other one reports and leaves between two calls of this one
+                self.status[2], self.unfinished = "completed", 0
+                self.nodes[9] = self.nodes[9].changed(is_active=False)
+                self._changed()
+            return super().get_workflow_status(id)
+
+    service = Late([job("mine"), job("other")])
+    service.nodes[9] = ComputeNode(
+        id=9, workflow_id=1, hostname="far", pid=1, start_time="", num_cpus=1, memory_gb=1.0, num_gpus=0, is_active=True
+    )
+    service.ready.remove(2)
+    service.status[2], service.holder[2] = "running", 9
+    messages = []
+    summary = run(service, lambda _, p: messages.append(p.message), idle_seconds=None)
+    assert (summary.is_complete, summary.stuck, summary.exit_code) == (True, None, 0)
+    assert not any("leaving" in text for text in messages)
 
 
 @pytest.mark.parametrize(
