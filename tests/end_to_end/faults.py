@@ -73,6 +73,26 @@ def write_spec(folder: Path, *jobs: dict[str, Any], name: str = "spec.json", **f
     return path
 
 
+def writes(folder: Path, count: int = 3) -> None:
+    """Write a spec of jobs that write down that they have run."""
+    write_spec(folder, *({"command": f"echo {i} >> ran.txt"} for i in range(count)))
+
+
+def running(folder: Path, count: int) -> subprocess.Popen[bytes]:
+    """Start a run of so many short jobs and wait until some have ended."""
+    write_spec(folder, *({"command": f"sleep 0.02; echo {i} >> ran.txt"} for i in range(count)))
+    process = start(folder, "run", "spec.json", "--max-parallel-jobs", "2")
+    wait_for(lambda: len(lines(folder / "ran.txt")) >= 4, "the first jobs")
+    return process
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder at once, though others are at work in it."""
+    if path.exists():
+        gone = path.rename(path.with_name(f"{path.name}.gone"))
+        shutil.rmtree(gone, ignore_errors=True) if gone.is_dir() else gone.unlink()
+
+
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
