@@ -38,6 +38,7 @@ class Leases:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._leases: dict[int, _Lease | None] = {}  # by compute node; None: it has asked for none
+        self._ended: dict[int, _Lease | None] = {}  # since the last piece of work that was kept
         self._looked_at: float | None = None
 
     @property
@@ -61,9 +62,19 @@ class Leases:
         self._leases[runner.compute_node_id] = None if seconds is None else _Lease(runner, seconds, now)
 
     def end(self, compute_node_ids: Iterable[int]) -> None:
-        """Runners have ended, or their leases have."""
+        """Runners have ended, or their leases have; holds when it is kept."""
         for id in compute_node_ids:
-            self._leases.pop(id, None)
+            if id in self._leases:
+                self._ended[id] = self._leases.pop(id)
+
+    def keep(self) -> None:
+        """What was ended has ended."""
+        self._ended.clear()
+
+    def undo(self) -> None:
+        """What was ended has not, since the work that ended it was undone."""
+        self._leases = {**self._ended, **self._leases}
+        self._ended.clear()
 
     def look(self) -> list[Runner]:
         """Return whose leases are over; they stay so until they end or are renewed."""
@@ -75,6 +86,11 @@ class Leases:
             for lease in leases:
                 lease.expires_at = min(lease.expires_at + since, now + lease.seconds)
         return [lease.runner for lease in leases if lease.expires_at <= now]
+
+    def is_over(self, compute_node_id: int) -> bool:
+        """Whether a runner has a lease, and has not been heard of for so long."""
+        lease = self._leases.get(compute_node_id)
+        return lease is not None and lease.expires_at <= self._clock()
 
     def next_at(self) -> float | None:
         """Return when to look again, None when there is nobody to look for."""

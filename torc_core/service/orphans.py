@@ -113,7 +113,7 @@ def node_changed(turn: Turn, node: ComputeNode) -> None:
 
 
 def expire(turn: Turn, workflow_id: int, compute_node_ids: Sequence[int]) -> None:
-    """Take the jobs of runners whose leases are over."""
+    """Take the jobs of runners whose leases are over, and end those; raises NotFound without their workflow."""
     state = turn.state(workflow_id)
     nodes = list(turn.records(ComputeNode, of_workflow(workflow_id, Condition("id", "one_of", compute_node_ids))))
     for node in nodes:
@@ -126,6 +126,7 @@ def expire(turn: Turn, workflow_id: int, compute_node_ids: Sequence[int]) -> Non
             message=f"nothing was heard of runner {node.id} on {node.hostname} for {node.lease_seconds or 0:g} s; "
             f"taken back: {counted(taken.count, 'job')}",
         )  # fmt: skip
+    turn.end_leases(compute_node_ids)
 
 
 def load_leases(turn: Turn) -> None:

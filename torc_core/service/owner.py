@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torc_core.contracts.storage import Storage
@@ -140,6 +140,7 @@ class Owner:
             for ticket in batch:
                 ticket.error = ticket.error or Unavailable("the service was interrupted; nothing was changed")
             raise
+        self.leases.keep()
         self.events.publish(event for ticket in batch for event in ticket.told)  # in the order of transactions
         if self.on_commit is not None:
             self.on_commit(len(batch))
@@ -163,6 +164,7 @@ class Owner:
     def _drop(self, changed: set[int]) -> None:
         """Forget what was decided of workflows; a piece that changed something says so before it does."""
         self.rights.clear()
+        self.leases.undo()
         for workflow_id in changed:
             self._states.pop(workflow_id, None)
 
@@ -228,11 +230,6 @@ class Owner:
         """Return the runners whose leases are over."""
         with self._busy:
             return self.leases.look()
-
-    def end_leases(self, compute_node_ids: Iterable[int]) -> None:
-        """Expect nothing of these runners any more."""
-        with self._busy:
-            self.leases.end(compute_node_ids)
 
     # changes
 

@@ -123,8 +123,12 @@ class Turn:
         """Expect to hear of a runner at least so often (None: not at all)."""
         self._owner.begin_lease(workflow_id, compute_node_id, seconds)
 
+    def is_silent(self, compute_node_id: int) -> bool:
+        """Whether a runner has not been heard of for longer than its lease."""
+        return self._owner.leases.is_over(compute_node_id)
+
     def end_leases(self, compute_node_ids: Iterable[int]) -> None:
-        """Expect nothing of these runners any more."""
+        """Expect nothing of these runners any more, once this is kept."""
         self._owner.leases.end(compute_node_ids)
 
     # versions

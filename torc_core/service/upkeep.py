@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torc_core.errors import NotFound, TorcError
@@ -99,10 +100,7 @@ class Upkeep:
             by_workflow.setdefault(runner.workflow_id, []).append(runner)
         for workflow_id, runners in by_workflow.items():
             ids = [runner.compute_node_id for runner in runners]
-            if self._try(
-                f"workflow_id={workflow_id} leases are not ended", lambda turn, w=workflow_id, n=ids: expire(turn, w, n)
-            ):
-                self._owner.end_leases(ids)
+            self._try(f"workflow_id={workflow_id} leases are not ended", partial(_end, workflow_id, ids))
 
     def _wake(self) -> None:
         now = time.monotonic()
@@ -135,6 +133,17 @@ class Upkeep:
             log.error("%s", trouble, exc_info=exc)
         elif not self._is_closed:
             log.warning("%s: %s", trouble, exc)
+
+
+def _end(workflow_id: int, compute_node_ids: list[int], turn: Turn) -> None:
+    silent = [id for id in compute_node_ids if turn.is_silent(id)]
+    if not silent:
+        return  # they have been heard of meanwhile
+    try:
+        expire(turn, workflow_id, silent)
+    except NotFound:
+        turn.end_leases(silent)
+        raise
 
 
 def _wake_jobs(turn: Turn, workflow_id: int) -> None:

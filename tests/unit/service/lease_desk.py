@@ -21,9 +21,7 @@ def leased(desk: Desk, seconds: float | None = 0.3, **more: Any) -> int:
 
 def lose(desk: Desk, *nodes: int) -> None:
     """Let leases be over, as the owner does when nothing was heard of runners."""
-    owner = desk.service.owner
-    owner.write(lambda turn: expire(turn, desk.workflow_id, list(nodes)), Caller("torc"))
-    owner.end_leases(nodes)
+    desk.service.owner.write(lambda turn: expire(turn, desk.workflow_id, list(nodes)), Caller("torc"))
 
 
 def is_active(desk: Desk, node_id: int) -> bool | None:

@@ -125,9 +125,7 @@ class Lives(RuleBasedStateMachine):
         runner = self.runners[which]
         if dies:
             self.hands[runner] = set()
-        owner = self.desk.service.owner
-        owner.write(lambda turn: expire(turn, self.desk.workflow_id, [runner]), Caller())
-        owner.end_leases([runner])
+        self.desk.service.owner.write(lambda turn: expire(turn, self.desk.workflow_id, [runner]), Caller())
         for job, (holder, number) in list(self.truth.items()):
             if holder == runner:
                 if job in self.running:

@@ -66,6 +66,19 @@ def test_whoever_has_no_lease_is_known_and_never_over(clock: Clock, leases: Leas
     assert not leases.renew(B.compute_node_id)
 
 
+def test_a_lease_that_ended_in_work_that_was_undone_goes_on(clock: Clock, leases: Leases) -> None:
+    leases.begin(A, 60.0)
+    leases.begin(B, 90.0)
+    leases.end([A.compute_node_id])
+    leases.keep()
+    leases.end([B.compute_node_id])
+    assert leases.is_empty
+    leases.undo()
+    assert clock.passes(leases, 90.0) == [B]
+    assert leases.is_over(B.compute_node_id)
+    assert not leases.is_over(A.compute_node_id)
+
+
 @pytest.mark.parametrize("asleep", [11.0, 59.0, 61.0, 3600.0, 10**7])
 def test_time_in_which_nobody_looked_counts_for_nobody(clock: Clock, leases: Leases, asleep: float) -> None:
     """The owner was stopped, or the machine slept: runners could not reach it."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.unit.service.conftest import Desk
 from tests.unit.service.lease_desk import events, is_active, leased, lose, results
+from torc_core.errors import StorageError
 from torc_core.records.resources import ComputeNode, Job, Result
+from torc_core.service.leases import Runner
 from torc_core.service.local import LocalService
+from torc_core.service.orphans import expire
+from torc_core.service.turn import Caller, Turn
 from torc_core.testing.executors import wait_for
 
 
@@ -99,6 +105,33 @@ def test_an_owner_that_begins_gives_everybody_the_whole_lease(tmp_path: Path) ->
     assert desk.statuses() == "a=pending"
     wait_for(lambda: desk.statuses() == "a=ready" and not is_active(desk, node), "the end of the lease")
     desk.service.close()
+
+
+def test_one_that_is_heard_of_at_the_last_moment_keeps_its_jobs(desk: Desk) -> None:
+    desk.jobs(())
+    desk.begin()
+    node = leased(desk, 60.0)
+    desk.tick(limit=1)
+    owner = desk.service.owner
+    assert owner.upkeep is not None
+    owner.silent_runners = lambda: [Runner(desk.workflow_id, node)]  # type: ignore[method-assign]  (before the tick)
+    owner.upkeep._end_leases()
+    assert (is_active(desk, node), desk.statuses()) == (True, "a=pending")
+
+
+def test_a_lease_ends_although_work_that_ended_it_was_undone(desk: Desk) -> None:
+    desk.jobs(())
+    desk.begin()
+    node = leased(desk, 0.3)
+
+    def fails(turn: Turn) -> None:
+        expire(turn, desk.workflow_id, [node])
+        raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError):
+        desk.service.owner.write(fails, Caller("torc"))
+    wait_for(lambda: events(desk, "runner_lost"), "the end of the lease")
+    assert not is_active(desk, node)
 
 
 def test_a_workflow_that_was_deleted_meanwhile_disturbs_nobody(desk: Desk) -> None:
