@@ -113,6 +113,7 @@ class Endpoint:
             request = self._understand(environ, variables, dialect, span, began)
             reply = self._carry_out(request)
         except Exception as exc:  # noqa: BLE001  (every request has an answer)
+            self._log.failed(exc)
             reply = _failed(exc, dialect)
         if reply is None:
             return b""  # it comes later
@@ -185,6 +186,7 @@ class Endpoint:
                     return None
                 reply = self._reply(request, answer)
             except Exception as exc:  # noqa: BLE001  (every request has an answer)
+                self._log.failed(exc)
                 reply = _failed(exc, request.dialect)
             self._note(request.environ, request.variables, reply, request.span, request.began)
             return replies.whole(reply, request.span, conn.ends)

@@ -66,4 +66,5 @@ def set_up(level: str, *, folder: Path | None = None, as_json: bool = False) -> 
     logging.raiseExceptions = False  # a full disk must not end in tracebacks
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(_LEVELS[level])
+    root.setLevel(max(_LEVELS[level], logging.WARNING))  # what libraries tell of themselves helps nobody
+    logging.getLogger("torc").setLevel(_LEVELS[level])

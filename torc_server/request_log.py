@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from typing import Any
 from urllib.parse import quote
 
+from torc_core.errors import StorageError, Unavailable
 from torc_core.operations import Operation
 from torc_core.records.record import RECORDS
 from torc_core.records.resources import Workflow
@@ -17,6 +19,8 @@ USER = "torc.user"
 """Where the environment of a request has the name of whoever asks."""
 _QUERY = re.compile(r"(?:^|&)(workflow_id|job_id|run_id|compute_node_id)=([0-9]{1,19})(?=&|$)")
 _MADE = re.compile(rb'"id":([0-9]+)')
+_QUIET_S = 60.0
+"""Between two lines about one operation that the server is not able to carry out, which runners repeat."""
 
 
 class RequestLog:
@@ -30,6 +34,14 @@ class RequestLog:
         is_told = not op.is_read_only and op.record in (None, Workflow) and rule is not None and not rule.worker
         self._op, self._level = op, logging.INFO if is_told else logging.DEBUG
         self._names = {"id": f"{kind.SINGULAR}_id"} if kind is not None else {}
+        self._quiet_until = 0.0
+
+    def failed(self, exc: Exception) -> None:
+        """Tell of what whoever runs the server has to mend: a full disk, a database that is away."""
+        now = time.monotonic()
+        if isinstance(exc, Unavailable | StorageError) and now >= self._quiet_until:
+            self._quiet_until = now + _QUIET_S
+            LOG.warning("%s failed: %s", self._op.name, exc)
 
     def note(
         self, environ: dict[str, Any], variables: dict[str, str], status: int, body: Any, seconds: float, span: str

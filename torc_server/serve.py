@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import resource
 import signal
 import sys
@@ -133,13 +134,11 @@ def _serve(
     try:
         web.prepare()
     except OSError as exc:
-        reason = str(exc).removeprefix("No socket could be created -- ")
-        raise UsageError(
-            f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another with --port (0: any)."
-        ) from exc
+        raise _cannot_listen(settings, exc) from exc
     held.service.owner.on_commit = metrics.observe_batch
     add_system_routes(app, held.service, metrics, identify)
-    path = database_of(settings.database).path
+    database = database_of(settings.database)  # written without its password
+    path = database.path
     add_backup_route(app, Backups(held.service, path.parent if path is not None else None), metrics, identify)
     add_gauges(metrics, held.service, web.hub)
     thread = threading.Thread(target=_serve_web, args=(web, stop), name="hub")
@@ -148,19 +147,28 @@ def _serve(
     shown = settings.host if settings.host not in ("0.0.0.0", "::") else this_machine().host  # noqa: S104  (a word)
     url = f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{web.port}{BASE}"
     record = server_record.write(_record(url, settings, guard.certificate))
-    LOG.info("listening url=%s database=%s threads=%d pid=%d", url, settings.database, settings.threads, os.getpid())
+    LOG.info("listening url=%s database=%s threads=%d pid=%d", url, database, settings.threads, os.getpid())
     try:
         started(url, web.port)
         if settings.ends_with_stdin:
             threading.Thread(target=_wait_for_stdin, args=(stop,), daemon=True).start()
         while not stop.wait(_LOOK_S):
             if not held.is_ours():
-                raise Unavailable(f"another process has taken over {settings.database}; this server has ended")
+                raise Unavailable(f"another process has taken over {database}; this server has ended")
     finally:
         LOG.info("stopping")
         server_record.remove(record)
         web.stop()
         thread.join()
+
+
+def _cannot_listen(settings: Settings, exc: OSError) -> UsageError:
+    """Return what to tell of an address: cheroot's error has the system's only in its text."""
+    found = re.search(r"\[Errno -?\d+\] ([^)]+)", str(exc))
+    place = f"cannot listen on {settings.host}:{settings.port}: {found[1] if found else exc}"
+    if "already in use" in place or "denied" in place:
+        return UsageError(place, hint="Choose another with --port (0: any).")
+    return UsageError(place, hint="Name an address of this machine with --host.")
 
 
 def _record(url: str, settings: Settings, certificate: str) -> server_record.ServerRecord:

@@ -37,3 +37,25 @@ def test_json_has_the_same_as_numbers(start_server):
     lines = [json.loads(line) for line in server.text().splitlines()]
     [told] = [line for line in lines if line["message"].startswith("delete_workflow")]
     assert (told["workflow_id"], told["status"], told["user"]) == (workflow_id, 200, "a%20status%3D1")
+
+
+def test_the_log_has_no_password_of_the_database_and_nothing_of_libraries(start_server, postgres_url):
+    server = start_server(database=postgres_url.replace("@", ":s3cret@", 1))
+    server.stop()
+    assert "s3cret" not in server.text()
+    assert ":***@" in server.text()
+    loggers = [line.split()[2] for line in server.text().splitlines()]
+    assert loggers == ["torc.server:"] * 3  # listening, stopping, stopped
+
+
+def test_why_the_server_cannot_answer_is_told_once_for_each_operation(start_server, postgres_server):
+    url = postgres_server.url()
+    server = start_server(database=url)
+    workflow_id = seeding.workflow(server)
+    postgres_server.drop(url)
+    paths = [f"/workflows/{workflow_id}", "/workflows", f"/workflows/{workflow_id}"]
+    assert [server.ask("GET", path)[0] for path in paths] == [503] * 3
+    server.stop()
+    told = re.findall(r"WARNING torc\.server\.requests: (\w+) failed: (.*)", server.text())
+    assert [name for name, _ in told] == ["get_workflow", "list_workflows"]
+    assert all("there is no database" in reason for _, reason in told)

@@ -89,8 +89,18 @@ def test_a_database_has_one_server(server, tmp_path):
 
 def test_a_taken_port_is_refused(server, tmp_path):
     done = torc(tmp_path, "server", "run", "--port", server.port, "--database", "b.db", code=2)
-    assert str(server.port) in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines() == [
+        f"Error: cannot listen on 127.0.0.1:{server.port}: Address already in use",
+        "  Choose another with --port (0: any).",
+    ]
+
+
+def test_an_address_that_is_not_of_this_machine_is_refused(tmp_path):
+    words = ("server", "run", "--port", "0", "--database", "b.db", "--unprotected", "--host", "203.0.113.7")
+    assert torc(tmp_path, *words, code=2).stderr.splitlines() == [
+        "Error: cannot listen on 203.0.113.7:0: Cannot assign requested address",
+        "  Name an address of this machine with --host.",
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

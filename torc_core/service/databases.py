@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torc_core.service.turn import Caller
 
 _SCHEME = re.compile(r"([a-z][a-z0-9.-]+)(\+[a-z0-9]+)?:(.*)", re.IGNORECASE | re.DOTALL)
-_PASSWORD = re.compile(r"(?<=//)([^/@:]*:)[^/]*(?=@)|([?&]password=)[^&]*")
+_PASSWORD = re.compile(r"(?<=//)([^/@:]*:)[^?]*(?=@)|([?&]password=)[^&]*")
 DOOR_SCHEME = "owner"
 """Names a way in through the process that owns a database, see doors."""
 _ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite", "file": "sqlite"}

@@ -54,6 +54,7 @@ def test_a_file_that_opens_nothing_is_told_as_such(tmp_path, text):
         ("postgresql://ann@db.org/torc", "postgresql://ann@db.org/torc"),
         ("postgresql://ann:s3cret@db.org/torc", "postgresql://ann:***@db.org/torc"),
         ("postgres://ann:s3:cr@et@db.org:5432/torc", "postgresql://ann:***@db.org:5432/torc"),
+        ("postgresql://ann:s3/cr@db.org/torc", "postgresql://ann:***@db.org/torc"),
         ("postgresql://db.org/torc?user=ann&password=s3cret&sslmode=require",
          "postgresql://db.org/torc?user=ann&password=***&sslmode=require"),
         ("torc_output/torc.db", "torc_output/torc.db"),
