@@ -191,21 +191,28 @@ def test_a_canceled_run_ends_its_jobs_and_the_next_one_goes_on(world):
         {
             "done": "echo x >> done",
             "held": {"command": "touch begun; test -e go || sleep 60", "depends_on": ["done"]},
+            "polite": {
+                "command": "trap 'exit 0' TERM; touch willing; test -e go || { sleep 60 & wait; }",
+                "supports_termination": True,
+            },
             "after": {"command": "echo x >> after", "depends_on": ["held"]},
         }
     )
-    runner = world.start("run", id, "-p", "1")
-    until(lambda: (world.path / "begun").exists(), "the job")
+    runner = world.start("run", id, "-p", "1", "-j", "2")
+    until(lambda: (world.path / "begun").exists() and (world.path / "willing").exists(), "the jobs")
     world("cancel", id)
     runner.wait()
-    assert world.statuses(id) == {"done": "completed", "held": "canceled", "after": "blocked"}
+    assert world.statuses(id) == {"done": "completed", "held": "canceled", "polite": "canceled", "after": "blocked"}
+    why = "the workflow was canceled"
+    ends = world.ends(id)
+    assert (ends["held"], ends["polite"]) == ((137, "canceled", why), (0, "canceled", why))
     [event] = world.events(id, "workflow_canceled")
     assert event["run_id"] == 1
     assert "reinit" in world("run", id, code=1).err
     world.write("go", "")
     world("workflows", "reinit", id)
     world.run(id)
-    assert world.statuses(id) == {"done": "completed", "held": "completed", "after": "completed"}
+    assert set(world.statuses(id).values()) == {"completed"}
     results = world.results(id)
     assert results["done"] == [(1, 1, 0)]
     assert [(run, attempt) for run, attempt, _ in results["held"]] == [(1, 1), (2, 1)]

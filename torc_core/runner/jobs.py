@@ -15,6 +15,7 @@ from torc_core.runner.outcomes import (
     SUCCESS,
     TERMINATED,
     Outcome,
+    is_canceled,
     missing_outputs,
     outcome,
     without_outputs,
@@ -229,7 +230,7 @@ class Jobs:
             mean = self.mean_seconds
             self.mean_seconds = seconds if mean is None else mean + _MEAN_WEIGHT * (seconds - mean)
             extra: dict[str, object] = {}
-            if seen.exit_code == 0:
+            if seen.exit_code == 0 and not is_canceled(run.ended_as):
                 result = SUCCESS
                 if job.output_files:
                     missing, mtimes = missing_outputs(job.output_files, job.output_file_ids)

@@ -40,7 +40,7 @@ def outcome(seen: Observation, limits: Limits, ended_as: tuple[JobStatus, str] |
     code, number = seen.exit_code, seen.signal
     if seen.state == "lost" or (code is None and number is None):
         return Outcome(FAILED, LOST_CODE, reasons.UNSEEN)
-    if code == 0:
+    if code == 0 and not is_canceled(ended_as):
         return SUCCESS  # also when it was told to end: it had time, and says that it is done
     if seen.reason == "memory":
         return Outcome(FAILED, limits.oom_exit_code, reasons.MEMORY)
@@ -57,6 +57,11 @@ def outcome(seen: Observation, limits: Limits, ended_as: tuple[JobStatus, str] |
     if number == signal.SIGKILL and status is TERMINATED:
         return Outcome(status, limits.timeout_exit_code, reason)
     return Outcome(status, 128 + (number or 0), reason)
+
+
+def is_canceled(ended_as: tuple[JobStatus, str] | None) -> bool:
+    """Whether a job was ended with its workflow, whose jobs count as canceled whatever they say."""
+    return ended_as is not None and ended_as[0] is CANCELED
 
 
 def missing_outputs(paths: list[str], ids: list[int] | None) -> tuple[list[str], dict[str, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from torc_core import reasons
 from torc_core.contracts.storage import Condition
 from torc_core.engine import transitions
 from torc_core.errors import Invalid
@@ -199,11 +200,13 @@ def _file_times(found: Iterable[Any]) -> dict[int, float | None]:
 
 def _result_row(state: WorkflowState, report: Report, id: int) -> tuple[Any, ...]:
     found = report.found
-    status = CANCELED if state.graph.status[state.graph.node(report.job_id)] == CANCELED else found.status.number
+    status, reason = found.status.number, found.reason
+    if state.graph.status[state.graph.node(report.job_id)] == CANCELED:
+        status, reason = CANCELED, reason or reasons.CANCELED
     return (
         report.job_id, state.id, state.run_id, report.attempt_id, report.compute_node_id, found.return_code, status,
         found.exec_time_minutes, found.completion_time, found.peak_memory_bytes, found.avg_memory_bytes,
-        found.peak_cpu_percent, found.avg_cpu_percent, found.read_bytes, found.write_bytes, found.reason, 1, id,
+        found.peak_cpu_percent, found.avg_cpu_percent, found.read_bytes, found.write_bytes, reason, 1, id,
     )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def launch(**fields):
         ({"signal": 15, "reason": "canceled"}, STOPPED, ("terminated", 143)),
         ({"signal": 9, "reason": "canceled"}, STOPPED, ("terminated", 152)),
         ({"signal": 9, "reason": "canceled"}, CANCELED, ("canceled", 137)),
+        ({"exit_code": 0, "reason": "canceled"}, CANCELED, ("canceled", 0)),
         ({"signal": 9, "reason": "timeout"}, None, ("terminated", 152)),
         ({"signal": 15, "reason": "timeout"}, None, ("terminated", 143)),
         ({"exit_code": 4, "reason": "timeout"}, None, ("terminated", 4)),

@@ -144,7 +144,7 @@ def test_canceling_keeps_how_held_jobs_ended(desk: Desk) -> None:
     assert answer.is_canceled
     assert desk.tick(limit=5).jobs == []
     (result,) = desk.service.find(Result, desk.workflow_id).items
-    assert (result.status, result.return_code) == ("canceled", 137)
+    assert (result.status, result.return_code, result.reason) == ("canceled", 137, "the workflow was canceled")
     assert [e.data["category"] for e in desk.service.find(Event, desk.workflow_id).items] == ["workflow_canceled"]
 
 
