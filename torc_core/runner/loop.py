@@ -126,7 +126,7 @@ class Runner:
             service, workflow.id, workflow.run_id, node.id, options.strict_scheduler_match, options.lease_seconds
         )
         turns = self._turns = Turns(
-            options, jobs, capacity, reporter, journal, self._voice.say, limits.sigterm_lead_seconds, self._time,
+            options, jobs, capacity, reporter, journal, self._voice, limits.sigterm_lead_seconds, self._time,
             min(workflow.compute_node_min_time_for_new_jobs_seconds, (options.time_limit_seconds or 0) / 10),
         )  # fmt: skip
         self._voice.know(jobs, turns)

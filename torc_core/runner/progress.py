@@ -50,6 +50,14 @@ class Tally:
         elif self._failed:
             self._failed.pop(job.id, None)
 
+    def take_back(self, end: FinishedJob) -> None:
+        """Count an end no more that somebody else's has been kept instead of."""
+        if is_retried(end):
+            self.retried -= 1
+        else:
+            self.by_status[end.status] -= 1
+        self._failed.pop(end.job_id, None)
+
     def counts(self, running: int, ready: int, unfinished: int) -> Counts:
         """Return the totals."""
         by = self.by_status

@@ -5,7 +5,6 @@ While jobs claimed ahead are at hand, ends are reported in batches; when there a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from torc_core import reasons
@@ -13,13 +12,15 @@ from torc_core.errors import TorcError
 from torc_core.status import JobStatus
 
 if TYPE_CHECKING:
-    from torc_core.records.answers import TickAnswer
+    from torc_core.records.answers import FinishedJob, TickAnswer
+    from torc_core.records.values import Json
     from torc_core.runner.capacity import Capacity
     from torc_core.runner.jobs import Jobs
     from torc_core.runner.journal import Journal
     from torc_core.runner.limits import RunnerTime
     from torc_core.runner.options import RunnerOptions
     from torc_core.runner.reporting import Reporter
+    from torc_core.runner.voice import Voice
 
 _FLUSH_SECONDS = 0.05  # how long an end or a start may wait for others to be reported with it
 _FLUSH_COUNT = 64
@@ -29,9 +30,6 @@ _AHEAD_SECONDS = 0.05  # claimed ahead is what runs in that time
 _SHORTEST_SECONDS = 0.0002  # no job is shorter
 _STALE_SECONDS = 0.5  # a hand from which nothing was started for so long is given back
 _NO_AHEAD_SECONDS = 60.0  # after a claim ahead gave jobs that cannot run here
-
-Say = Callable[[str, str], None]
-"""Takes a text for people and its level: INFO, WARN or ERROR."""
 
 
 class Turns:
@@ -44,7 +42,7 @@ class Turns:
         capacity: Capacity,
         reporter: Reporter,
         journal: Journal,
-        say: Say,
+        voice: Voice,
         lead_seconds: float,
         time: RunnerTime | None,
         least_seconds: float,
@@ -55,7 +53,7 @@ class Turns:
         self._capacity = capacity
         self._reporter = reporter
         self._journal = journal
-        self._say = say
+        self._voice = voice
         self._lead_seconds = lead_seconds
         self._time = time
         self._least_seconds = least_seconds
@@ -169,7 +167,7 @@ class Turns:
             room = None
         self.has_news = False
         self._turned_at = now
-        was_away, untold = reporter.away_since is not None, len(reporter.finished)
+        was_away, told = reporter.away_since is not None, reporter.finished
         try:
             answer = reporter.turn(now, limit, room, jobs.held)
         except TorcError as exc:
@@ -177,18 +175,31 @@ class Turns:
             return
         if answer is None:
             if not was_away:
-                self._say(f"the service is of no use at the moment, running jobs go on: {reporter.trouble}", "WARN")
+                self._voice.say(
+                    f"the service is of no use at the moment, running jobs go on: {reporter.trouble}", "WARN"
+                )
             return
         if was_away:
-            self._say("the service is there again", "INFO")
-        self._journal.note_taken(untold - len(reporter.finished))
+            self._voice.say("the service is there again", "INFO")
+        self._journal.note_taken(len(told) - len(reporter.finished))
         if self._journal.is_large() and not reporter.finished and not (jobs.retries and jobs.retries.is_busy):
             self._journal.begin_again((run.job.id, run.job.attempt_id, *handle) for handle, run in jobs.running.items())
+        if answer.refused:
+            self._hear_refusals(answer.refused, told)
         self._obey(answer, now)
         if answer.jobs:
             self._accept(answer, now, ahead > 0)
         if limit:
             self._is_starving = not answer.jobs
+
+    def _hear_refusals(self, refused: list[Json], told: list[FinishedJob]) -> None:
+        """Say which ends are of no use, and count them no more."""
+        ends = {(end.job_id, end.attempt_id): end for end in told}
+        for refusal in refused:
+            self._voice.say(f"result refused: {refusal.get('message')}", "WARN")
+            end = ends.get((refusal.get("job_id"), refusal.get("attempt_id")))
+            if end is not None:
+                self._voice.tally.take_back(end)
 
     def _obey(self, answer: TickAnswer, now: float) -> None:
         """Take note of where the workflow stands and end what the service does not want to go on."""
@@ -196,15 +207,13 @@ class Turns:
         self.ready, self.unfinished = answer.ready_count, answer.unfinished_count
         self.is_complete = answer.is_complete
         self.ready_at = None if answer.ready_in_seconds is None else now + answer.ready_in_seconds
-        for refusal in answer.refused:
-            self._say(f"result refused: {refusal.get('message')}", "WARN")
         if answer.lost:
             names = jobs.drop(answer.lost, self._lead_seconds)
             if names:
-                self._say(f"jobs taken away by the service are ended: {', '.join(names)}", "WARN")
+                self._voice.say(f"jobs taken away by the service are ended: {', '.join(names)}", "WARN")
         if answer.is_canceled and not self.is_canceled:
             self.is_canceled = True
-            self._say("the workflow is canceled: running jobs are ended", "INFO")
+            self._voice.say("the workflow is canceled: running jobs are ended", "INFO")
             jobs.give_up_hand()
             jobs.end_all(JobStatus.CANCELED, reasons.CANCELED, self._lead_seconds)
 
@@ -223,6 +232,6 @@ class Turns:
     def _give_up(self, error: TorcError) -> None:
         """End everything: the service will not have this runner any more."""
         self.error = error
-        self._say(f"the service refuses this runner: {error}", "ERROR")
+        self._voice.say(f"the service refuses this runner: {error}", "ERROR")
         self._jobs.give_up_hand()
         self._jobs.drop([job_id for job_id, _ in self._jobs.held()], 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -174,6 +175,30 @@ def test_a_canceled_workflow_ends_its_jobs(run):
     summary = run(service, once(lambda _: service.cancel()))
     assert (service.result("a").status, service.result("a").return_code) == ("canceled", 137)
     assert (summary.is_canceled, summary.exit_code) == (True, 0)
+
+
+def test_a_canceled_job_that_says_it_is_done_is_canceled_too(run):
+    service = FakeService([job("a", "trap 'exit 0' TERM; touch begun; sleep 300 & wait", supports_termination=True)])
+
+    def cancel(_):
+        wait_for(lambda: Path("begun").exists(), "the job")
+        service.cancel()
+
+    summary = run(service, once(cancel))
+    end = service.result("a")
+    assert (end.status, end.return_code, end.reason) == ("canceled", 0, "the workflow was canceled")
+    assert (summary.counts.completed, summary.counts.canceled) == (0, 1)
+
+
+def test_an_end_that_is_refused_is_not_counted(run):
+    class Elsewhere(FakeService):
+        def _finish(self, end, node, lost, refused):
+            refused.append({"job_id": end.job_id, "attempt_id": end.attempt_id, "message": "it is already complete"})
+            self.unfinished -= 1
+
+    summary = run(Elsewhere([job("a"), job("b", "exit 3")]), fail_on_job_failure=True)
+    assert (summary.counts.completed, summary.counts.failed) == (0, 0)
+    assert (summary.failed_jobs, summary.exit_code) == ((), 0)
 
 
 def test_a_job_that_was_taken_away_is_ended_and_not_reported(run):
