@@ -1,5 +1,6 @@
 """``torc workflows init``, ``reinit`` and ``reset-status``, and ``torc jobs reset-status``: work is done again."""
 
+import json
 import os
 
 import pytest
@@ -144,7 +145,7 @@ def test_jobs_are_reset_with_what_follows_them(chain):
     assert by_status(chain) == {"completed": 3}
     body = chain.json("jobs", "reset-status", known["one"])
     assert (body["status"], body["reset_count"], body["reset_job_ids"]) == ("success", 1, [known["one"]])
-    assert body["next_steps"] == ["torc workflows reinit 1"]
+    assert body["next_steps"] == ["torc workflows reinit 1 --only-reset"]
     assert by_status(chain) == {"completed": 1, "uninitialized": 2}
 
 
@@ -158,6 +159,22 @@ def test_jobs_are_chosen_by_status_or_return_code(torc):
     body = torc.json(*words, "--reinit")
     assert body["reinit"] == {"requested": True, "applied": True}
     assert by_status(torc) == {"completed": 2, "ready": 1, "blocked": 1}
+
+
+def test_only_the_chosen_jobs_run_again(torc):
+    jobs = [{"name": name, "command": "exit 3"} for name in ("one", "two", "three")]
+    torc("run", torc.write("s.json", json.dumps({"name": "s", "jobs": jobs})))
+    known = ids(torc)
+    torc("jobs", "reset-status", known["one"], "--reinit", "--no-prompts")
+    assert by_status(torc) == {"ready": 1, "failed": 2}
+    torc("run", 1)
+    done = torc("jobs", "reset-status", known["two"], "--no-prompts")
+    assert done.lines[-1] == "Begin the next run with: torc workflows reinit 1 --only-reset"
+    assert torc("run", 1).lines[0].endswith("Go on with: torc workflows reinit 1 --only-reset && torc run 1")
+    assert torc("workflows", "reinit", 1, "--only-reset", "--dry-run").lines[0] == "No finished job runs again."
+    torc("workflows", "reinit", 1, "--only-reset", "--wait-timeout", 60)
+    assert by_status(torc) == {"ready": 1, "failed": 2}
+    assert [job["run_id"] for job in torc.items("results", "list", 1, "--all-runs", "-j", known["two"])] == [1]
 
 
 def test_jobs_have_to_be_chosen_in_one_way_and_to_exist(chain):

@@ -55,19 +55,21 @@ def initialize(
     if ended and not confirmed(app, f"Workflow {chosen} was initialized before; run everything again?", no_prompts):
         return 0
     if is_async or wait_timeout is not None:
-        return _begin_as_task(app, chosen, again=False, force=force, seconds=0.0 if is_async else wait_timeout)
+        return _begin_as_task(app, chosen, 0.0 if is_async else wait_timeout, again=False, force=force)
     return _begin(app, chosen, again=False, force=force)
 
 
 @click.command("reinit", cls=TorcCommand)
 @workflow_argument
+@click.option("--only-reset", is_flag=True, help="Only jobs that were reset or added, and what follows them.")
 @_force
 @_background_options
 @click.option("--dry-run", is_flag=True, help="Only say which jobs would run again; exit 1 when something is missing.")
 @pass_app
 def reinitialize(
-    app: App, workflow_id: int | None, force: bool, is_async: bool, wait_timeout: float | None, dry_run: bool
-) -> int:
+    app: App, workflow_id: int | None, only_reset: bool, force: bool, is_async: bool, wait_timeout: float | None,
+    dry_run: bool,
+) -> int:  # fmt: skip
     """Begin a new run of what failed, did not run, or has changed; the rest stays.
 
     Changed is a job whose definition, input files or data are others than those that it ran with, and all that depend
@@ -75,14 +77,15 @@ def reinitialize(
     """
     chosen = pick(app, workflow_id)
     if dry_run:
-        return _preview(app, chosen, again=True)
+        return _preview(app, chosen, again=True, only_reset=only_reset)
+    ways = {"again": True, "force": force, "only_reset": only_reset}
     if is_async or wait_timeout is not None:
-        return _begin_as_task(app, chosen, again=True, force=force, seconds=0.0 if is_async else wait_timeout)
-    return _begin(app, chosen, again=True, force=force)
+        return _begin_as_task(app, chosen, 0.0 if is_async else wait_timeout, **ways)
+    return _begin(app, chosen, **ways)
 
 
-def _begin(app: App, workflow_id: int, *, again: bool, force: bool) -> int:
-    begun = begin_run(app.service(), workflow_id, again=again, force=force)
+def _begin(app: App, workflow_id: int, *, again: bool, force: bool, only_reset: bool = False) -> int:
+    begun = begin_run(app.service(), workflow_id, again=again, force=force, only_reset=only_reset)
     message = f"{'Reinitialized' if again else 'Initialized'} workflow {workflow_id} for run {begun.run_id}"
     if app.wants_json:
         echo_message(app, message, workflow_id=workflow_id, run_id=begun.run_id)
@@ -91,12 +94,14 @@ def _begin(app: App, workflow_id: int, *, again: bool, force: bool) -> int:
     return 0
 
 
-def _begin_as_task(app: App, workflow_id: int, *, again: bool, force: bool, seconds: float | None) -> int:
+def _begin_as_task(
+    app: App, workflow_id: int, seconds: float | None, *, again: bool, force: bool, only_reset: bool = False
+) -> int:
     """Begin a run as a task and wait for it; ``seconds`` 0 does not wait, None waits for ever."""
     from torc_core.cli.tasks import complain, sentence, wait_for
 
     service = app.service()
-    task = service.start_begin_run(workflow_id, file_times(service, workflow_id), again, force)
+    task = service.start_begin_run(workflow_id, file_times(service, workflow_id), again, force, only_reset)
     if seconds != 0.0:
         task = wait_for(service, task, seconds)
     is_going_on = task.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)
@@ -117,8 +122,8 @@ def _begin_as_task(app: App, workflow_id: int, *, again: bool, force: bool, seco
     return 1 if task.status is TaskStatus.FAILED else 0
 
 
-def _preview(app: App, workflow_id: int, *, again: bool) -> int:
-    begun = begin_run(app.service(), workflow_id, again=again, dry_run=True)
+def _preview(app: App, workflow_id: int, *, again: bool, only_reset: bool = False) -> int:
+    begun = begin_run(app.service(), workflow_id, again=again, dry_run=True, only_reset=only_reset)
     body = _preview_body(begun)
     if again:
         body |= {"changed_files": begun.changed_files, "jobs": plain(begun.reruns or [])}
@@ -131,7 +136,7 @@ def _preview(app: App, workflow_id: int, *, again: bool) -> int:
             echo(f"{title} ({len(found)}):")
             echo("\n".join(f"  {_line(item)}" for item in found))
     if again and not begun.reruns:
-        echo("No finished job runs again: nothing has changed.")
+        echo("No finished job runs again." if only_reset else "No finished job runs again: nothing has changed.")
     echo("Safe to run." if begun.safe else "Not safe to run.")
     return 0 if begun.safe else 1
 

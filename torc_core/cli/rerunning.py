@@ -42,7 +42,7 @@ def reasons_of(found: BegunRun, most: int) -> list[str]:
     reruns = found.reruns or []
     lines = [f"{rerun.name}: {rerun.reasons[0]}" for rerun in reruns[:most]]
     if len(reruns) > most:
-        lines.append(f"and {counted(len(reruns) - most, 'more job')} again")
+        lines.append(f"and {counted(len(reruns) - most, 'more job')}")
     return lines
 
 

@@ -28,6 +28,10 @@ def next_step(workflow_id: int) -> str:
     return f"torc workflows reinit {workflow_id}"
 
 
+def _next_step_of_chosen(workflow_id: int) -> str:
+    return f"{next_step(workflow_id)} --only-reset"
+
+
 @click.command("reset-status", cls=TorcCommand)
 @click.argument("job_ids", type=int, nargs=-1)
 @click.option("--status", "statuses", help="All jobs with one of these statuses, separated by commas.")
@@ -35,7 +39,7 @@ def next_step(workflow_id: int) -> str:
 @click.option("--workflow-id", type=int, help="With --status or --return-code.")
 @click.option("--force", is_flag=True, help="Although runners are active or a chosen job runs.")
 @click.option("--dry-run", is_flag=True, help="Only show the jobs.")
-@click.option("--reinit", is_flag=True, help="Begin the next run at once.")
+@click.option("--reinit", is_flag=True, help="Begin the next run at once, of these jobs only.")
 @no_prompts_option
 @pass_app
 def reset_jobs(
@@ -70,7 +74,7 @@ def reset_jobs(
             {
                 "status": "partial_failure" if error else "success", "workflow_id": chosen, "reset_count": len(listed),
                 "requested_job_ids": list(job_ids), "reset_job_ids": found.chosen, "downstream_jobs": below,
-                "failures": [], "next_steps": [] if reinit else [next_step(chosen)],
+                "failures": [], "next_steps": [] if reinit else [_next_step_of_chosen(chosen)],
                 "reinit": {"requested": reinit, "applied": reinit and error is None}
                 | ({} if error is None else {"error": str(error)}),
             }
@@ -78,7 +82,7 @@ def reset_jobs(
     else:
         echo(f"Reset {counted(len(listed), 'job')} and {len(below)} downstream")
         if not reinit:
-            echo(f"Begin the next run with: {next_step(chosen)}")
+            echo(f"Begin the next run with: {_next_step_of_chosen(chosen)}")
     if error is not None:
         app.complain(error)
     return 1 if error is not None else 0
@@ -152,7 +156,7 @@ def _show_preview(app: App, workflow_id: int, listed: list[Any], below: list[Any
 
 def _begin_next(service: Service, workflow_id: int) -> TorcError | None:
     try:
-        begin_run(service, workflow_id, again=True)
+        begin_run(service, workflow_id, only_reset=True)
     except TorcError as exc:
         return exc
     return None

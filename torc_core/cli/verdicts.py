@@ -48,7 +48,9 @@ def verdict(summary: StatusSummary) -> str:
     if summary.is_complete:
         return "The workflow is complete; all went well."
     if has_only_new_jobs(summary):
-        return f"{counted(counts['uninitialized'], 'job')} added or reset. Go on with: {again}"
+        option = " --only-reset" if bad else ""
+        begin = f"torc workflows reinit {id}{option} && torc run {id}"
+        return f"{counted(counts['uninitialized'], 'job')} added or reset. Go on with: {begin}"
     has_runners = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
     is_left = any(counts[name] for name in ("uninitialized", "ready", "running", "pending"))
     if not has_runners and (is_left or summary.waiting_retries):

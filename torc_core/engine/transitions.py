@@ -238,19 +238,19 @@ def reset_all(graph: WorkflowGraph) -> Changes:
     return changes
 
 
-def initialize(graph: WorkflowGraph, only_uninitialized: bool = False) -> Changes:
+def initialize(graph: WorkflowGraph, only_uninitialized: bool = False, *, only_reset: bool = False) -> Changes:
     """Decide ready, blocked or canceled for all jobs but disabled ones.
 
     With ``only_uninitialized``: for uninitialized, terminated and pending_failed jobs and everything downstream of
     them, and for blocked jobs that nothing holds back any more (after a cancellation or a deletion nobody settles
     them); what has ended otherwise and what runs stays. No job waits for a moment after that. A canceled workflow
-    stays canceled: a new run ends that.
+    stays canceled: a new run ends that. ``only_reset`` leaves terminated and pending_failed jobs alone as well.
     """
     for node in list(graph.held):
         graph.let_go(node)
-    if only_uninitialized:
-        seeds = graph.find(UNINITIALIZED, TERMINATED, PENDING_FAILED)
-        changes = reset(graph, seeds)
+    if only_uninitialized or only_reset:
+        more = () if only_reset else (TERMINATED, PENDING_FAILED)
+        changes = reset(graph, graph.find(UNINITIALIZED, *more))
         again = [*graph.find(UNINITIALIZED), *_held_by_nothing(graph)]
     else:
         changes = Changes(graph)

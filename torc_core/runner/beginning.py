@@ -13,10 +13,11 @@ from torc_core.service.api import Service
 
 def begin_run(
     service: Service, workflow_id: int, *, again: bool = False, force: bool = False, dry_run: bool = False,
-    after_run: int | None = None,
+    after_run: int | None = None, only_reset: bool = False,
 ) -> BegunRun:  # fmt: skip
     """Look at the workflow's files here and begin (``dry_run``: describe) its next run; see ``Service.begin_run``."""
-    return service.begin_run(workflow_id, file_times(service, workflow_id), again, force, dry_run, after_run)
+    times = file_times(service, workflow_id)
+    return service.begin_run(workflow_id, times, again, force, dry_run, after_run, only_reset)
 
 
 def begin_first_run(service: Service, before: StatusSummary, *, force: bool = False) -> BegunRun | None:

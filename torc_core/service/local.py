@@ -218,9 +218,12 @@ class LocalService(Service):
         given = {"only_uninitialized": only_uninitialized, "clear_ephemeral_user_data": clear_ephemeral_user_data}
         return self._start("start_initialize_jobs", {"id": id, **given})
 
-    def start_begin_run(self, id: int, found: a.FileTimes, again: bool = False, force: bool = False) -> Task:
+    def start_begin_run(
+        self, id: int, found: a.FileTimes, again: bool = False, force: bool = False, only_reset: bool = False
+    ) -> Task:
         """Begin to begin a run."""
-        return self._start("start_begin_run", {"id": id, "found": found, "again": again, "force": force})
+        given = {"found": found, "again": again, "force": force, "only_reset": only_reset}
+        return self._start("start_begin_run", {"id": id, **given})
 
     def _start(self, name: str, arguments: dict[str, Any]) -> Task:
         task: Task = self.perform(OPERATIONS[name], arguments)

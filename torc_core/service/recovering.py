@@ -33,7 +33,7 @@ def recover_jobs(turn: Turn, id: int, recovery: Recovery) -> Recovered:
         made = corrected.resource_requirements_ids
     runs.raise_run(turn, turn.state(id))  # first, for attempts are counted within a run
     reset = runs.reset_jobs(turn, id, JobReset(job_ids=recovery.job_ids))
-    begun = runs.initialize_jobs(turn, id, only_uninitialized=True)
+    begun = runs.initialize(turn, id, only_uninitialized=True, only_reset=True)
     turn.event(
         id, category="user_action", action="recover", user=turn.caller.user, workflow_id=id, run_id=begun.run_id,
         job_ids=reset.chosen, resource_requirements_ids=made,

@@ -52,6 +52,14 @@ class Files(NamedTuple):
         """Return the files that have another time than at the last run, appeared or are gone."""
         return [id for id, known in self.known.items() if differs(known, self.found.get(id))]
 
+    def changed_for_none_that_stays(self, state: WorkflowState) -> list[int]:
+        """Return the changed files whose change is taken in: no job that has ended, and stays so, has read them."""
+        graph = state.graph
+        staying = {
+            id for job, ids in self.use.inputs.items() if IS_COMPLETE[graph.status[graph.node(job)]] for id in ids
+        }
+        return [id for id in self.changed() if id not in staying]
+
     def missing(self, state: WorkflowState) -> list[int]:
         """Return the files that are not there and that no job makes."""
         required = queries.required_files(state, self.use, with_completed=False)
@@ -73,9 +81,20 @@ def differs(stored: float | None, found: float | None) -> bool:
 class Reruns:
     """The jobs (nodes) that run again, and all that follow them, with the first thing that each has to do with it."""
 
-    def __init__(self, turn: Turn, state: WorkflowState, files: Files) -> None:
+    def __init__(self, turn: Turn, state: WorkflowState, files: Files, *, only_reset: bool = False) -> None:
+        """``only_reset`` looks for nothing else than jobs that were reset or added."""
         self._turn, self._state, self._files = turn, state, files
         self._why: dict[int, list[tuple[str, Any]]] = {}
+        if only_reset:
+            for node in state.graph.find(UNINITIALIZED):
+                self._add(node, STATUS, UNINITIALIZED)
+        else:
+            self._look()
+        self.nodes = sorted(self._why)
+        self._causes = transitions.causes(state.graph, self.nodes)
+
+    def _look(self) -> None:
+        turn, state, files = self._turn, self._state, self._files
         graph, changed = state.graph, set(files.changed())
         for node in graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED, UNINITIALIZED):
             self._add(node, STATUS, graph.status[node])
@@ -96,8 +115,6 @@ class Reruns:
             if IS_COMPLETE[graph.status[node]]:
                 for key in keys:
                     self._add(node, DEFINITION, key)
-        self.nodes = sorted(self._why)
-        self._causes = transitions.causes(graph, self.nodes)
 
     def _add(self, node: int, reason: str, what: Any) -> None:
         self._why.setdefault(node, []).append((reason, what))

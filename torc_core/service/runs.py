@@ -60,6 +60,13 @@ def initialize_jobs(
     turn: Turn, id: int, only_uninitialized: bool = False, clear_ephemeral_user_data: bool = False
 ) -> Initialized:
     """Derive every job's status anew; raises Invalid and names the jobs when they wait for each other."""
+    return initialize(turn, id, only_uninitialized, clear_ephemeral=clear_ephemeral_user_data)
+
+
+def initialize(
+    turn: Turn, id: int, only_uninitialized: bool, *, clear_ephemeral: bool = False, only_reset: bool = False
+) -> Initialized:
+    """As ``initialize_jobs``; ``only_reset`` also leaves what did not succeed and was not reset."""
     state = turn.state(id)
     graph = state.graph
     cycle = order.find_cycle(graph)
@@ -67,12 +74,12 @@ def initialize_jobs(
         names: dict[int, str] = dict(turn.rows(Job, ("id", "name"), with_ids(graph.job_ids(cycle))))
         path = " -> ".join(str(names[job]) for job in graph.job_ids(cycle))
         raise Invalid(f"jobs wait for each other: {path}", hint="Remove one of these dependencies.", id=id)
-    if clear_ephemeral_user_data:
+    if clear_ephemeral:
         made = sorted({i for ids in queries.data_use(turn, state).outputs.values() for i in ids})
         ephemeral = of_workflow(id, Condition("is_ephemeral", "equal", 1), *with_ids(made))
         turn.set(UserData, {"data": None}, ephemeral)  # what no job makes would be gone for ever
     renumber(turn, state)  # those that were reset, maybe in an earlier run
-    changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized))
+    changes = change_all(turn, state, lambda: transitions.initialize(graph, only_uninitialized, only_reset=only_reset))
     renumber(turn, state)
     actions.rearm(turn, state, full=not only_uninitialized)
     if state.run_id:  # in run 0 nothing can have a result of an earlier one
@@ -99,14 +106,16 @@ def refuse_archived(state: WorkflowState) -> None:
         )
 
 
-def refuse_active(state: WorkflowState, doing: str) -> None:
+def refuse_active(state: WorkflowState, doing: str, *, can_force: bool = False) -> None:
     """Refuse while jobs are held by runners."""
     counts = state.graph.counts()
     active = counts[RUNNING] + counts[PENDING]
     if active:
         raise Invalid(
             f"cannot {doing} workflow {state.id}: {active} of its jobs are running or about to",
-            hint="Wait for them, cancel the workflow, or use --force.",
+            hint="Wait for them, cancel the workflow, or use --force."
+            if can_force
+            else f"Wait for them, or cancel the workflow. When their runner is gone: torc sync-status {state.id}",
         )
 
 
@@ -116,7 +125,7 @@ def reset_workflow_status(turn: Turn, id: int, force: bool = False) -> Workflow:
     state = turn.state(id)
     refuse_archived(state)
     if not force:
-        refuse_active(state, "reset")
+        refuse_active(state, "reset", can_force=True)
         _refuse_allocated(turn, id)
     raise_run(turn, state, by=0 if turn.caller.raises_run else 1)
     turn.event(
@@ -257,9 +266,10 @@ def process_changed_job_inputs(turn: Turn, id: int, dry_run: bool = False) -> Ch
 @handles(Service.begin_run)
 def begin_run(
     turn: Turn, id: int, found: FileTimes, again: bool = False, force: bool = False, dry_run: bool = False,
-    after_run: int | None = None,
+    after_run: int | None = None, only_reset: bool = False,
 ) -> BegunRun:  # fmt: skip
     """Check, raise the run id and initialize, all in one."""
+    again = again or only_reset
     state = turn.state(id)
     refuse_archived(state)
     if after_run is not None and after_run != state.run_id:
@@ -270,21 +280,21 @@ def begin_run(
     if not dry_run:
         refuse_active(state, "begin a run of")
     files = Files.of(turn, state, file_times(found.st_mtimes or {}, "st_mtimes"))
-    reruns = Reruns(turn, state, files) if again else None
+    reruns = Reruns(turn, state, files, only_reset=only_reset) if again else None
     answer = _outlook(turn, state, files, reruns, explain=dry_run)
     if dry_run:
         return answer
     _refuse_missing(answer, force)
     raise_run(turn, state)
-    new_times = [(files.found.get(i), i) for i in files.changed()]
-    if new_times:
-        turn.set_each(File, ("st_mtime",), new_times)
     if reruns is not None:
         change_all(turn, state, lambda: transitions.reset(state.graph, reruns.nodes))
     else:
         change_all(turn, state, lambda: transitions.reset_all(state.graph))
+    new_times = [(files.found.get(i), i) for i in files.changed_for_none_that_stays(state)]
+    if new_times:
+        turn.set_each(File, ("st_mtime",), new_times)
     renumber(turn, state)
-    begun = initialize_jobs(turn, id, only_uninitialized=again, clear_ephemeral_user_data=not again)
+    begun = initialize(turn, id, again, clear_ephemeral=not again, only_reset=only_reset)
     answer.run_id, answer.jobs_by_status = state.run_id, begun.counts
     return answer
 

@@ -42,9 +42,11 @@ def start_initialize_jobs(
 
 
 @handles(Service.start_begin_run)
-def start_begin_run(turn: Turn, id: int, found: FileTimes, again: bool = False, force: bool = False) -> Task:
+def start_begin_run(
+    turn: Turn, id: int, found: FileTimes, again: bool = False, force: bool = False, only_reset: bool = False
+) -> Task:
     """Refuse what would fail, and keep the task."""
-    given = {"again": again, "force": force}
+    given = {"again": again, "force": force, "only_reset": only_reset}
     active = _active(turn, id)
     if active is None:
         runs.check_begin(turn, id, found, again, force)

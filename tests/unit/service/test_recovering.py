@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.unit.service.conftest import end
 from torc_core.errors import Invalid, NotFound, TorcError
 from torc_core.records.answers import Archiving, RequirementsChange
 from torc_core.records.answers.recovery import Recovery
 from torc_core.records.resources import Event, Job, ResourceRequirements, Workflow
+from torc_core.status import JobStatus
 
 
 @pytest.fixture
@@ -115,3 +117,18 @@ def test_a_canceled_workflow_goes_on_with_the_chosen_jobs(desk):
     desk.service.recover_jobs(desk.workflow_id, Recovery(job_ids=[first]))
     assert desk.service.get(Workflow, desk.workflow_id).is_canceled is False
     assert desk.statuses() == "a=ready b=ready c=blocked"
+
+
+@pytest.mark.parametrize("left", ["pending_failed", "terminated"])
+def test_what_was_not_chosen_is_left_as_it_is(desk, left):
+    desk.jobs((), (), (1,))
+    desk.begin()
+    first, second, _ = (job.id for job in desk.service.each(Job, desk.workflow_id))
+    desk.tick(2)
+    desk.started(first, second)
+    desk.finished({first: 137})
+    desk.tick(finished=[end(second, 9).changed(status=JobStatus(left))])
+    waiting = "blocked" if left == "pending_failed" else "canceled"
+    assert desk.statuses() == f"a=failed b={left} c={waiting}"
+    desk.service.recover_jobs(desk.workflow_id, Recovery(job_ids=[first]))
+    assert desk.statuses() == f"a=ready b={left} c={waiting}"

@@ -333,6 +333,33 @@ def test_jobs_are_reset_by_status_and_by_code_of_their_latest_result(desk: Desk)
     assert desk.statuses() == "a=uninitialized b=uninitialized c=completed d=uninitialized"
 
 
+def test_a_run_of_what_was_reset_leaves_failures_and_changes_to_a_later_one(desk: Desk) -> None:
+    chain(desk)
+    times = {"f1": 9.0, "f2": 2.0, "f3": 3.0}
+    desk.service.reset_jobs(desk.workflow_id, JobReset(job_ids=[job(desk, "apart").id]))
+    found = FileTimes(st_mtimes={1: 9.0, 2: 2.0, 3: 3.0})
+    begun = desk.service.begin_run(desk.workflow_id, found, only_reset=True)
+    assert (begun.run_id, begun.rerun_jobs, begun.jobs_by_status["ready"]) == (2, [], 1)
+    assert finish_all(desk, apart=3) == ["apart"]
+    assert set(reasons(desk, **times)) == {"first", "second", "apart"}  # the change of the first file is still to come
+    desk.service.reset_jobs(desk.workflow_id, JobReset(job_ids=[job(desk, "second").id]))
+    desk.service.begin_run(desk.workflow_id, found, only_reset=True)
+    assert desk.statuses() == "first=completed second=ready apart=failed"
+
+
+def test_a_run_that_cannot_be_forced_is_not_said_to_be(desk: Desk) -> None:
+    desk.jobs(())
+    desk.begin()
+    desk.tick(limit=1)
+    with pytest.raises(Invalid, match="1 of its jobs are running") as caught:
+        desk.service.begin_run(desk.workflow_id, FileTimes(), True, force=True)
+    assert "--force" not in str(caught.value.hint)
+    with pytest.raises(Invalid, match="1 of its jobs are running") as caught:
+        desk.service.reset_workflow_status(desk.workflow_id)
+    assert "--force" in str(caught.value.hint)
+    desk.service.reset_workflow_status(desk.workflow_id, force=True)
+
+
 def test_a_reset_of_the_workflow_is_refused_while_allocations_are_under_way(desk: Desk) -> None:
     desk.jobs(())
     allocation = desk.service.create(

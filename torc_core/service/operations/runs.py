@@ -18,11 +18,13 @@ class RunOperations:
         force: bool = False,
         dry_run: bool = False,
         after_run: int | None = None,
+        only_reset: bool = False,
     ) -> a.BegunRun:
         """Begin a run: check files and data, raise the run id, initialize all jobs.
 
-        ``again`` keeps what has ended and still holds: only changed, failed and unfinished work runs. ``force`` goes on
-        without input files that are missing. With ``after_run`` it is refused (Conflict) when that is not the present
+        ``again`` keeps what has ended and still holds: only changed, failed and unfinished work runs. ``only_reset``
+        keeps more: only jobs that were reset or added run, and what follows them. ``force`` goes on without input
+        files that are missing. With ``after_run`` it is refused (Conflict) when that is not the present
         run any more, because somebody else was faster.
         """
 

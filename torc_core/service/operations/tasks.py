@@ -19,7 +19,9 @@ class TaskOperations:
         """
 
     @operation("POST", "/workflows/{id}/tasks/begin_run", "tasks")
-    def start_begin_run(self, id: int, found: a.FileTimes, again: bool = False, force: bool = False) -> Task:
+    def start_begin_run(
+        self, id: int, found: a.FileTimes, again: bool = False, force: bool = False, only_reset: bool = False
+    ) -> Task:
         """Begin ``begin_run``, whose checks are made at once; else like ``start_initialize_jobs``."""
 
     @operation("GET", "/workflows/{id}/active_task", "workflows")
