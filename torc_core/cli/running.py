@@ -218,7 +218,7 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
     if len(failed) > _SHOWN_FAILURES:
         echo(f"  ... and {len(failed) - _SHOWN_FAILURES} more: torc results list {summary.workflow_id} --failed")
     if summary.stuck:
-        echo(f"Ready jobs cannot run here: {summary.stuck}", err=True)
+        echo(f"What is left cannot run here: {summary.stuck}", err=True)
     if summary.unreported:
         echo(
             f"{counted(summary.unreported, 'result')} could not be reported and stay in {output_dir}/{FOLDER}."

@@ -159,7 +159,7 @@ class _Watch:
             raise KeyboardInterrupt
         if done.stuck:
             self._run_here = False
-            self._say("WARN", f"Ready jobs cannot run here: {done.stuck}")
+            self._say("WARN", f"What is left cannot run here: {done.stuck}")
         return True
 
     def _recover(self) -> bool:
