@@ -43,6 +43,25 @@ def test_an_action_of_a_killed_runner_goes_on_behind_what_it_had_done(world):
     assert [(run["attempt_id"], run["status"]) for run in runs] == [(1, "lost"), (2, "completed")]
 
 
+def test_the_last_action_of_a_killed_runner_is_carried_out_though_all_jobs_have_ended(world):
+    action = {
+        "trigger_type": "on_workflow_complete", "action_type": "run_commands",
+        "commands": ["echo one >> ../told; test -e ../go || sleep 600", "echo two >> ../told"],
+    }  # fmt: skip
+    id = world.make({"a": "true"}, actions=[action])
+    first = world.start("run", id)
+    until(lambda: world.lines("told") == ["one"], "the first command")
+    first.process.kill()
+    first.process.wait()
+    world.write("go", "")
+    world.run(id)
+    assert world.lines("told") == ["one", "one", "two"]
+    runs = world.items("workflows", "action-runs", id)
+    assert [(run["attempt_id"], run["status"]) for run in runs] == [(1, "lost"), (2, "completed")]
+    assert world.run(id).lines[0].startswith("Nothing to run")
+    assert not any(node["is_active"] for node in world.items("compute-nodes", "list", id))
+
+
 def test_a_persistent_action_is_done_by_each_of_two_runners(world):
     action = {
         "trigger_type": "on_worker_start", "action_type": "run_commands", "persistent": True,

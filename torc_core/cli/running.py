@@ -96,6 +96,10 @@ def run_workflow(
     refuse_unrunnable(before)
     _warn_of_folder(app, service, workflow_id)
     is_over = before.is_complete or has_only_new_jobs(before)
+    if is_over:
+        from torc_core.cli.syncing import find_orphans, free
+
+        free(app, workflow_id, find_orphans(service, workflow_id), Path(options.output_dir))
     stays = options.persistent or _waits_for_more(service, workflow_id)
     if is_over and not stays and not has_duties(service, workflow_id):
         return tell_nothing_to_run(app, service, before, fail=options.fail_on_job_failure)
