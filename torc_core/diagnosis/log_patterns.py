@@ -13,6 +13,8 @@ _NO_VALUE = r"(?!\s*[:=]|\w)"
 _LOUD = r"(?!\W*(?:ERROR|WARN|WARNING|FATAL|CRITICAL|SEVERE)\b)"
 _HARMLESS_LEVEL = re.compile(rf"^(?:{_LOUD}(?:\[[^\]]*\]|\S+)\s+){{0,4}}?\W{{0,3}}(?:INFO|DEBUG|TRACE)\b")
 """A level among the first words of a line, after a moment, a name, a process."""
+_JOB_NAME = re.compile(r"""\b(?:name=|job )(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+"""A name as our own logs write it: what somebody has called a job tells nothing of how it ended."""
 
 PATTERNS = (
     LogPattern(
@@ -121,6 +123,8 @@ class Matcher:
 
     def find(self, line: str, *, is_own: bool = False) -> LogPattern | None:
         """Return what a line tells of; ``is_own`` says that it is of a log that torc writes about its own work."""
+        if is_own:
+            line = _JOB_NAME.sub("", line)
         candidates = self._candidates(line)
         found = next((p for expression, p in candidates if expression.search(line)), None)
         if found is None or not is_harmless(line):

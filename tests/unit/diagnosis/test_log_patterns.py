@@ -102,6 +102,17 @@ def test_bad_news_counts_although_it_calls_itself_information_but_not_in_our_own
     assert MATCHER.find("2026-01-31T08:00:00+0000 WARN job failed name='a'", is_own=True).name == "Generic Error"
 
 
+@pytest.mark.parametrize("name", ["oom", "it's a timeout", 'a "killed" one', "no module named x"])
+def test_names_of_jobs_tell_nothing_in_our_own_logs(name):
+    lines = [
+        f"2026-01-31T08:00:00+0000 WARN job failed name={name!r} workflow_id=1 return_code=1 reason=None",
+        f"2026-01-31T08:00:00+0000 WARN job {name!r} failed (return code 4, attempt 1 of 3)",
+    ]
+    assert [MATCHER.find(line, is_own=True).name for line in lines] == ["Generic Error"] * 2
+    line = f"2026-01-31T08:00:00+0000 WARN job failed name={name!r} return_code=139 reason='killed by SIGSEGV'"
+    assert MATCHER.find(line, is_own=True).name == "Segmentation Fault"
+
+
 def test_levels_are_found_at_the_beginning_only():
     assert is_harmless("2026-01-31 08:00 [main] INFO  x")
     assert is_harmless("INFO: x")
