@@ -109,7 +109,9 @@ def test_what_cannot_be_analyzed_is_told(torc):
         (("analyze", "nowhere"), "there is no nowhere"), (("analyze", "broken.tar.gz"), "no bundle that can be read"),
         (("analyze", "."), "no log files of a workflow"),
     ):  # fmt: skip
-        assert said in torc("logs", *words, code=1).err
+        err = torc("logs", *words, code=1).err
+        assert said in err
+        assert len(err.splitlines()) == 2  # what is wrong, and what to do
     torc.create(DIAMOND)
     assert "torc_output has no files of workflow 1" in torc("logs", "bundle", code=1).err
 

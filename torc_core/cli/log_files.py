@@ -76,7 +76,8 @@ def open_logs(path: Path, workflow_id: int | None) -> Iterator[Logs]:
             chosen = _choose(str(path), [name for name in names if _is_read(name)], workflow_id)
             yield Logs(chosen, metadata, _in_bundle(bundle, members, chosen))
     except (tarfile.TarError, EOFError, OSError) as exc:
-        raise TorcError(f"{path} is no bundle that can be read: {exc}", hint="Make one: torc logs bundle ID") from exc
+        why = str(exc).partition("\n")[0].rstrip(":")  # the rest tells of each kind of archive that it could be
+        raise TorcError(f"{path} is no bundle that can be read: {why}", hint="Make one: torc logs bundle ID") from exc
 
 
 def _choose(place: str, names: Iterable[str], workflow_id: int | None) -> int:

@@ -268,7 +268,11 @@ def run_hook(command: str, workflow_id: int) -> None:
     try:
         done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=2, check=False)  # stdout is our result
     except OSError as exc:
-        raise TorcError(f"the recovery hook {words[0]} cannot be run: {exc.strerror or exc}") from exc
+        why = exc.strerror or exc
+        raise TorcError(
+            f"the recovery hook {words[0]} cannot be run: {why}; nothing was changed",
+            hint="Name a program that is there and may be executed; a shell needs: bash -c '...'",
+        ) from exc
     if done.returncode:
         raise TorcError(
             f"the recovery hook ended with code {done.returncode}; nothing was changed",
