@@ -30,6 +30,7 @@ _ACCEPTS = 64
 _ENOUGH = 4 * CHUNK
 """Connections taken, and bytes read of one, before others have their turn."""
 _DRAIN_BYTES = 64 * 1024 * 1024
+_UNENCRYPTED = Refusal(400, "this server takes encrypted connections only; its address begins with https")
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -200,6 +201,13 @@ class Hub:
             return
         except ssl.SSLWantWriteError:
             self._watch.follow(conn, WRITE)
+            return
+        except ssl.SSLError as exc:
+            if exc.reason != "HTTP_REQUEST":
+                raise
+            self._watch.leave(conn)
+            conn.socket = socket.socket(fileno=conn.socket.detach())
+            self._refuse(conn, _UNENCRYPTED)
             return
         conn.ssl_env = self._server.ssl_adapter.get_environ(conn.socket)
         conn.state = State.READING

@@ -66,6 +66,8 @@ def run_server(host: PluginHost, settings: Settings, guard: Guard, started: Call
     Raises UsageError, Unavailable, StorageError and the like when it cannot begin.
     """
     check_exposure(settings, guard)
+    if settings.host not in LOOPBACK and guard.ssl_adapter is None and guard.reload is not None:
+        LOG.warning("passwords travel unencrypted; use --tls-cert FILE --tls-key FILE, or a proxy that encrypts")
     stop = threading.Event()
     with _signals(stop, guard):
         held = hold(host, database_of(settings.database), guard, settings.durable)
@@ -86,8 +88,6 @@ def check_exposure(settings: Settings, guard: Guard) -> None:
             " whoever runs workflows",
             hint="Ask for logins with --auth-file FILE --require-auth, or accept that with --unprotected.",
         )
-    if guard.ssl_adapter is None and guard.reload is not None:
-        LOG.warning("passwords travel unencrypted; use --tls-cert FILE --tls-key FILE, or a proxy that encrypts")
 
 
 def hold(host: PluginHost, database: Database, guard: Guard, durable: bool) -> Held:

@@ -1,52 +1,22 @@
-"""Real servers that ask for logins: the three cases, TLS, rights, tokens of jobs, files that are read again."""
+"""Real servers that ask for logins: the three cases, rights, tokens of jobs, files that are read again."""
 
-import base64
 import http.client
 import json
 import os
 import pty
 import signal
-import ssl
 import subprocess
 import sys
 from pathlib import Path
 
-import bcrypt
 import pytest
 
+from tests.server.logins import client, login, torc, users
 from tests.server.server_process import ServerProcess, environment, until
-from torc_core.errors import Forbidden, NoAuthFile, Unauthorized, Unavailable, UsageError
+from torc_core.errors import Forbidden, NoAuthFile, Unauthorized
 from torc_core.records.access import AccessGroup, UserGroupMembership, WorkerToken
 from torc_core.records.resources import File, Workflow
-from torc_core.service.http import HttpService
-from torc_core.service.server_address import BASE, Encryption, Login
-
-
-def users(folder, *names):
-    path = Path(folder, "users")
-    path.write_text(
-        "".join(f"{name}:{bcrypt.hashpw(f'{name}-pw'.encode(), bcrypt.gensalt(4)).decode()}\n" for name in names)
-    )
-    path.chmod(0o600)
-    return path
-
-
-def login(name, password=None):
-    text = f"{name}:{password or f'{name}-pw'}"
-    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
-
-
-def client(server, name, *, password=None, token="", **more):
-    return HttpService(server.url, Login(name, None if token else password or f"{name}-pw", token), **more)
-
-
-def torc(folder, *words, code=0, **env):
-    done = subprocess.run(
-        [sys.executable, "-m", "torc_core.cli", *map(str, words)], capture_output=True, text=True, cwd=folder,
-        env=environment(folder, **env), timeout=60, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert code is None or done.returncode == code, done
-    return done
+from torc_core.service.server_address import BASE
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +270,11 @@ def test_a_server_does_not_start_half_protected(tmp_path):
     assert "--unprotected" in torc(tmp_path, *words, "--host", "0.0.0.0", code=2).stderr
 
 
+def test_passwords_that_travel_unencrypted_are_warned_of_once(start_server, tmp_path):
+    server = start_server("--host", "0.0.0.0", "--auth-file", users(tmp_path, "amy"), "--require-auth")
+    assert server.text().count("passwords travel unencrypted") == 1
+
+
 def test_wrong_passwords_are_slow_and_others_are_not(start_server, tmp_path):
     server = start_server("--auth-file", users(tmp_path, "amy", "bob"), "--require-auth", "--threads", "2")
     statuses = [server.ask("GET", "/ping", headers=login("amy", "guess"))[0] for _ in range(7)]
@@ -308,119 +283,3 @@ def test_wrong_passwords_are_slow_and_others_are_not(start_server, tmp_path):
     assert (status, headers["Retry-After"]) == (429, "1")
     assert "wait" in body["error"]["message"]
     assert server.ask("GET", "/ping", headers=login("bob"))[0] == 200
-
-
-# encryption
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    torc(folder, "server", "cert", "127.0.0.1", "localhost")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def encrypted(certificate, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encrypted")
-    rules = ("--auth-file", users(folder, "amy"), "--require-auth")
-    server = ServerProcess(
-        folder,
-        "--https",
-        "--tls-cert",
-        certificate / "torc-server.crt",
-        "--tls-key",
-        certificate / "torc-server.key",
-        *rules,
-    )
-    server.url = server.url.replace("http:", "https:")
-    yield server
-    server.close()
-
-
-def test_the_key_of_a_certificate_is_for_its_owner(certificate):
-    assert (certificate / "torc-server.key").stat().st_mode & 0o077 == 0
-    assert "there already" in torc(certificate, "server", "cert", "localhost", code=1).stderr
-
-
-def test_a_client_trusts_the_certificates_that_it_is_given(encrypted, certificate, tmp_path):
-    env = {"TORC_API_URL": encrypted.url, "TORC_USERNAME": "amy", "TORC_PASSWORD": "amy-pw"}
-    ca = certificate / "torc-server.crt"
-    assert "Server is running" in torc(tmp_path, "ping", "--tls-ca-cert", ca, **env).stdout
-    assert "Server is running" in torc(tmp_path, "ping", TORC_TLS_CA_CERT=str(ca), **env).stdout
-    refused = torc(tmp_path, "ping", code=1, **env).stderr
-    assert "certificate" in refused
-    assert "--tls-ca-cert" in refused
-    careless = torc(tmp_path, "ping", "--tls-insecure", **env)
-    assert "Server is running" in careless.stdout
-    assert "not checked" in careless.stderr
-    assert "Server is running" in torc(tmp_path, "ping", TORC_TLS_INSECURE="1", **env).stdout
-
-
-def test_commands_of_the_same_user_know_the_server_that_they_find(encrypted):
-    env = {"TORC_USERNAME": "amy", "TORC_PASSWORD": "amy-pw"}
-    found = torc(encrypted.folder, "ping", **env)
-    assert "Server is running" in found.stdout
-    assert "https://127.0.0.1" in found.stderr
-    [server] = json.loads(torc(encrypted.folder, "server", "status", "-f", "json").stdout)["servers"]
-    assert server["answers"] is True
-
-
-def test_a_name_that_is_not_in_the_certificate_is_refused(encrypted, certificate):
-    ca = Encryption(str(certificate / "torc-server.crt"))
-    good = HttpService(encrypted.url, Login("amy", "amy-pw"), ca)
-    assert good.ping().status == "ok"
-    good.close()
-    bad = HttpService(encrypted.url.replace("127.0.0.1", "127.0.0.2"), Login("amy", "amy-pw"), ca)
-    with pytest.raises(Unavailable):
-        bad.ping()
-    bad.close()
-
-
-def test_curl_trusts_it_too(encrypted, certificate):
-    words = [
-        "curl",
-        "-sS",
-        "--cacert",
-        str(certificate / "torc-server.crt"),
-        "-u",
-        "amy:amy-pw",
-        f"{encrypted.url}/ping",
-    ]
-    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == '{"status":"ok"}'
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
-def test_old_versions_of_tls_are_refused(encrypted, version):
-    import socket
-    import warnings
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context.minimum_version = context.maximum_version = version
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with socket.create_connection(("127.0.0.1", encrypted.port)) as plain, pytest.raises((ssl.SSLError, OSError)):
-        context.wrap_socket(plain)
-    modern = ssl.create_default_context()
-    modern.check_hostname, modern.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", encrypted.port)) as plain, modern.wrap_socket(plain) as secured:
-        assert secured.version() in ("TLSv1.2", "TLSv1.3")
-
-
-def test_runs_work_over_tls(encrypted, certificate, tmp_path):
-    (tmp_path / "w.yaml").write_text("name: w\njobs: [{name: a, command: echo done > a.txt}]\n")
-    env = {"TORC_API_URL": encrypted.url, "TORC_USERNAME": "amy", "TORC_PASSWORD": "amy-pw"}
-    torc(tmp_path, "run", "w.yaml", TORC_TLS_CA_CERT=str(certificate / "torc-server.crt"), **env)
-    assert (tmp_path / "a.txt").read_text() == "done\n"
-
-
-@pytest.mark.parametrize("name", ["nothing.pem", "users"])
-def test_certificates_that_cannot_be_used_are_told(tmp_path, name):
-    users(tmp_path, "amy")
-    words = ("server", "run", "--port", "0", "--database", "x.db", "--tls-cert", name)
-    done = torc(tmp_path, *words, code=2)
-    assert name in done.stderr
-    with pytest.raises(UsageError):
-        Encryption(str(tmp_path / name)).context()

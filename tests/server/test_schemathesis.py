@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from tests.server import seeding
+from tests.server.logins import users
 from tests.server.server_process import environment
-from tests.server.test_login_server import users
 from torc_core.service.api import OPERATIONS
 from torc_server.openapi import document
 

@@ -74,7 +74,8 @@ class Encryption(NamedTuple):
             if self.ca_file:
                 context.load_verify_locations(self.ca_file)
         except (OSError, ssl.SSLError) as exc:
-            raise UsageError(f"cannot use the certificates in {self.ca_file}: {exc}") from exc
+            reason = "no certificate in PEM form" if isinstance(exc, ssl.SSLError) else exc.strerror
+            raise UsageError(f"cannot use the certificates in {self.ca_file}: {reason}") from exc
         if self.is_unchecked:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
