@@ -229,13 +229,21 @@ def reset_failed(graph: WorkflowGraph) -> Changes:
     return reset(graph, graph.find(FAILED, CANCELED, TERMINATED, PENDING_FAILED))
 
 
-def reset_all(graph: WorkflowGraph) -> Changes:
-    """Make every job uninitialized, disabled ones too."""
+def reset_all(graph: WorkflowGraph, *, keep_disabled: bool = False) -> Changes:
+    """Make every job uninitialized, disabled ones too unless they are kept."""
     changes = Changes(graph)
-    changes.reset = [node for node in graph.jobs() if graph.status[node] != UNINITIALIZED]
-    graph.clear_statuses()
-    graph.recount()
+    staying = (UNINITIALIZED, DISABLED) if keep_disabled else (UNINITIALIZED,)
+    changes.reset = [node for node in graph.jobs() if graph.status[node] not in staying]
+    _clear(graph, graph.find(DISABLED) if keep_disabled else ())
     return changes
+
+
+def _clear(graph: WorkflowGraph, disabled: Iterable[int]) -> None:
+    """Make all jobs uninitialized but these."""
+    graph.clear_statuses()
+    for node in disabled:
+        graph.status[node] = DISABLED
+    graph.recount()
 
 
 def initialize(graph: WorkflowGraph, only_uninitialized: bool = False, *, only_reset: bool = False) -> Changes:
@@ -254,11 +262,7 @@ def initialize(graph: WorkflowGraph, only_uninitialized: bool = False, *, only_r
         again = [*graph.find(UNINITIALIZED), *_held_by_nothing(graph)]
     else:
         changes = Changes(graph)
-        kept = graph.find(DISABLED)
-        graph.clear_statuses()
-        for node in kept:
-            graph.status[node] = DISABLED
-        graph.recount()
+        _clear(graph, graph.find(DISABLED))
         again = graph.find(UNINITIALIZED)
     _settle(graph, again, changes)
     return changes

@@ -289,7 +289,7 @@ def begin_run(
     if reruns is not None:
         change_all(turn, state, lambda: transitions.reset(state.graph, reruns.nodes))
     else:
-        change_all(turn, state, lambda: transitions.reset_all(state.graph))
+        change_all(turn, state, lambda: transitions.reset_all(state.graph, keep_disabled=True))
     new_times = [(files.found.get(i), i) for i in files.changed_for_none_that_stays(state)]
     if new_times:
         turn.set_each(File, ("st_mtime",), new_times)
