@@ -44,3 +44,38 @@ def test_diagnose_names_missing_inputs(torc):
     torc.create(spec + "  - {name: raw, path: raw.csv}\n")
     messages = [finding["message"] for finding in torc.json("diagnose", 1)["findings"]]
     assert "1 input file is not there: raw.csv." in messages
+
+
+def test_diagnose_does_not_lead_back_to_a_runner_that_left(torc):
+    spec = """
+name: wide
+jobs: [{name: wide, command: "true", resource_requirements: huge}]
+resource_requirements: [{name: huge, num_cpus: 4000, memory: 1m}]
+"""
+    done = torc("run", torc.write("spec.yaml", spec), "--num-cpus", "2", code=1)
+    assert "What is needed: torc diagnose 1" in done.out
+    assert torc("diagnose", 1).lines == [
+        "1 ready job needs 4,000 CPUs, and no runner so far had more than 2 CPUs.",
+        "  torc jobs list-resource-requirements 1",
+    ]
+
+
+def test_a_disabled_job_does_not_run_until_it_is_reset(torc):
+    spec = "name: parts\njobs:\n- {name: a, command: 'true'}\n- {name: b, command: 'true', depends_on: [a]}\n"
+    id = torc.create(spec + "- {name: c, command: 'true'}\n")
+    a = next(job["id"] for job in torc.items("jobs", "list", id) if job["name"] == "a")
+
+    def statuses():
+        return {job["name"]: job["status"] for job in torc.items("jobs", "list", id)}
+
+    torc("jobs", "update", a, "--status", "disabled")
+    torc("run", id, code=1)
+    assert statuses() == {"a": "disabled", "b": "blocked", "c": "completed"}
+    torc("workflows", "init", id, "--no-prompts")
+    assert statuses() == {"a": "disabled", "b": "blocked", "c": "ready"}
+    torc("run", id, code=1)
+    [finding] = torc.json("diagnose", id)["findings"]
+    assert finding["code"] == "behind-disabled"
+    torc(*finding["next"].split()[1:], "--no-prompts")
+    torc("run", id)
+    assert set(statuses().values()) == {"completed"}

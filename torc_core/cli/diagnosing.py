@@ -17,6 +17,7 @@ from torc_core.records.resources import ComputeNode, Job, ResourceRequirements
 
 if TYPE_CHECKING:
     from torc_core.diagnosis.facts import Facts, JobFacts, RunnerFacts
+    from torc_core.engine.lanes import Room
     from torc_core.service.api import Service
 
 _EXAMPLES = """
@@ -64,7 +65,7 @@ def facts_of(service: Service, workflow_id: int) -> Facts:
         missing_files, missing_data = _missing(service, workflow_id)
     return Facts(
         workflow_id, jobs, _runners(service, workflow_id), summary.is_archived, summary.is_canceled, missing_files,
-        missing_data, allocations.count("pending"), allocations.count("active"),
+        missing_data, allocations.count("pending"), allocations.count("active"), _past(service, workflow_id),
     )  # fmt: skip
 
 
@@ -112,22 +113,37 @@ def _things(files: list[int] | None, data: list[int] | None) -> list[tuple[str, 
 
 
 def _runners(service: Service, workflow_id: int) -> list[RunnerFacts]:
-    from torc_core.diagnosis.facts import RunnerFacts, room
+    from torc_core.diagnosis.facts import RunnerFacts
     from torc_core.service.processes import is_dead
 
     return [
         RunnerFacts(
-            node.id,
-            node.hostname,
-            room(
-                node.num_cpus, int(node.memory_gb * 2**30), node.num_gpus, node.num_nodes, node.labels or (),
-                node.scheduler_config_id or 0,
-            ),
-            _seconds_left(node),
-            node.process is not None and is_dead(node.process),
+            node.id, node.hostname, _room(node), _seconds_left(node), node.process is not None and is_dead(node.process)
         )
         for node in service.each(ComputeNode, workflow_id, is_active=True)
-    ]  # fmt: skip
+    ]
+
+
+def _past(service: Service, workflow_id: int) -> list[RunnerFacts]:
+    """Return the runners that have left, of each kind one; how much time they had left is not known any more."""
+    from torc_core.diagnosis.facts import RunnerFacts
+
+    kinds = {_has(node): node for node in service.each(ComputeNode, workflow_id, is_active=False)}
+    return [RunnerFacts(node.id, node.hostname, _room(node)) for node in kinds.values()]
+
+
+def _room(node: ComputeNode) -> Room:
+    from torc_core.diagnosis.facts import room
+
+    return room(*_has(node))
+
+
+def _has(node: ComputeNode) -> tuple[int, int, int, int, tuple[str, ...], int]:
+    """Return CPUs, bytes of memory, GPUs, machines, labels and scheduler of a runner."""
+    return (
+        node.num_cpus, int(node.memory_gb * 2**30), node.num_gpus, node.num_nodes, tuple(node.labels or ()),
+        node.scheduler_config_id or 0,
+    )  # fmt: skip
 
 
 def _seconds_left(node: ComputeNode) -> float | None:

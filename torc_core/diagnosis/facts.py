@@ -52,6 +52,7 @@ class Facts(NamedTuple):
     missing_data: Sequence[str] = ()  # names of user data without a value that no job makes
     pending_allocations: int = 0
     active_allocations: int = 0
+    past: Sequence[RunnerFacts] = ()  # runners that have left, as they were when idle
 
     def with_status(self, *statuses: JobStatus) -> list[JobFacts]:
         """Return the jobs with one of the statuses."""

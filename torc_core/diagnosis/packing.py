@@ -25,7 +25,9 @@ def fits(needs: Lane, runner: RunnerFacts) -> bool:
     return runner.room.admits(needs._replace(runtime_s=0), any_scheduler=True) and runner.has_time_for(needs.runtime_s)
 
 
-def misfits(jobs: Iterable[JobFacts], runners: Sequence[RunnerFacts]) -> tuple[list[Misfit], list[JobFacts]]:
+def misfits(
+    jobs: Iterable[JobFacts], runners: Sequence[RunnerFacts], *, are_past: bool = False
+) -> tuple[list[Misfit], list[JobFacts]]:
     """Return why jobs fit none of the runners, most jobs first, and the jobs that fit one."""
     by_needs: dict[Lane, list[JobFacts]] = {}
     for job in jobs:
@@ -36,13 +38,14 @@ def misfits(jobs: Iterable[JobFacts], runners: Sequence[RunnerFacts]) -> tuple[l
         if any(fits(needs, runner) for runner in runners):
             fitting += members
         else:
-            found.setdefault(_reason(needs, runners), []).extend(members)
+            found.setdefault(_reason(needs, runners, are_past=are_past), []).extend(members)
     ordered = sorted(found.items(), key=lambda item: -len(item[1]))
     return [Misfit(code, sentence, members) for (code, sentence), members in ordered], fitting
 
 
-def _reason(needs: Lane, runners: Sequence[RunnerFacts]) -> tuple[str, str]:
+def _reason(needs: Lane, runners: Sequence[RunnerFacts], *, are_past: bool) -> tuple[str, str]:
     """Return the first thing that no runner has, of those runners that have all before it."""
+    nobody, has = ("no runner so far", "had") if are_past else ("no runner", "has")
     left = [runner for runner in runners if are_offered(needs.labels, runner.room.labels)]
     if not left:
         if needs.labels:
@@ -59,13 +62,13 @@ def _reason(needs: Lane, runners: Sequence[RunnerFacts]) -> tuple[str, str]:
         most = max(getattr(runner.room, word) for runner in left)
         enough = [runner for runner in left if amount <= getattr(runner.room, word)]
         if not enough:
-            return code, f"need {_amount(code, amount)}, and no runner{among} has more than {_amount(code, most)}"
+            return code, f"need {_amount(code, amount)}, and {nobody}{among} {has} more than {_amount(code, most)}"
         if len(enough) < len(left):
             among = f"{among} and {_amount(code, amount)}" if among else f" with {_amount(code, amount)}"
         left = enough
     longest = max(runner.seconds_left or 0 for runner in left)
     wanted, there = human_duration(needs.runtime_s), human_duration(max(0, longest))
-    return "runtime", f"need {wanted} of run time, and no runner{among} has more than {there} left"
+    return "runtime", f"need {wanted} of run time, and {nobody}{among} {has} more than {there} left"
 
 
 def _amount(code: str, amount: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torc_core.diagnosis.facts import Facts, JobFacts
-from torc_core.diagnosis.packing import misfits
+from torc_core.diagnosis.packing import Misfit, misfits
 from torc_core.diagnosis.roots import Links, blocking, heaviest
 from torc_core.status import JobStatus
 from torc_core.units import counted
@@ -114,21 +114,9 @@ def _ready(facts: Facts) -> list[Finding]:
             queued = counted(facts.pending_allocations, "allocation")
             message = f"{counted(count, 'ready job')} {verb} for {queued} in the queue."
             return [Finding("in-queue", message, count, f"torc scheduled-compute-nodes list {id}", _some(ready))]
-        message = f"{counted(count, 'ready job')} {verb}, and no runner is active."
-        wanted = min((sorted(job.needs.labels) for job in ready), default=[])  # those without labels come first
-        offer = f" --label {','.join(wanted)}" if wanted else ""
-        return [Finding("no-runner", message, count, f"torc run {id}{offer}", _some(ready))]
+        return _no_runner(facts, ready)
     reasons, fitting = misfits(ready, runners)
-    found = []
-    for reason in reasons:
-        sentence = reason.sentence
-        if len(reason.jobs) == 1:
-            for plural, singular in (("want ", "wants "), ("have ", "has "), ("need ", "needs ")):
-                sentence = singular + sentence.removeprefix(plural) if sentence.startswith(plural) else sentence
-        message = f"{counted(len(reason.jobs), 'ready job')} {sentence}."
-        found.append(
-            Finding(f"too-much-{reason.code}", message, len(reason.jobs), _remedy(reason.code, id), _some(reason.jobs))
-        )
+    found = [_too_much(reason, id) for reason in reasons]
     if fitting:
         running = len(facts.with_status(JobStatus.RUNNING, JobStatus.PENDING))
         verb = "fits" if len(fitting) == 1 else "fit"
@@ -137,6 +125,33 @@ def _ready(facts: Facts) -> list[Finding]:
         message = f"{counted(len(fitting), 'ready job')} {verb} the {counted(len(runners), 'active runner')}, {rest}."
         found.append(Finding("busy", message, len(fitting), "", _some(fitting)))
     return found
+
+
+def _no_runner(facts: Facts, ready: list[JobFacts]) -> list[Finding]:
+    """Say that nobody is there, and which jobs fitted none of those who were: another like them would not help."""
+    reasons, _ = misfits(ready, facts.past, are_past=True) if facts.past else ([], ready)
+    reasons = [reason for reason in reasons if reason.code != "labels"]  # which a new runner may offer
+    found = [_too_much(reason, facts.workflow_id) for reason in reasons]
+    too_much = {job.id for reason in reasons for job in reason.jobs}
+    left = [job for job in ready if job.id not in too_much]
+    if left:
+        verb = "waits" if len(left) == 1 else "wait"
+        message = f"{counted(len(left), 'ready job')} {verb}, and no runner is active."
+        wanted = min(sorted(job.needs.labels) for job in left)  # those without labels come first
+        offer = f" --label {','.join(wanted)}" if wanted else ""
+        found.append(Finding("no-runner", message, len(left), f"torc run {facts.workflow_id}{offer}", _some(left)))
+    return found
+
+
+def _too_much(reason: Misfit, id: int) -> Finding:
+    """Say what ready jobs ask for that no runner has."""
+    sentence = reason.sentence
+    if len(reason.jobs) == 1:
+        for plural, singular in (("want ", "wants "), ("have ", "has "), ("need ", "needs ")):
+            sentence = singular + sentence.removeprefix(plural) if sentence.startswith(plural) else sentence
+    message = f"{counted(len(reason.jobs), 'ready job')} {sentence}."
+    code = f"too-much-{reason.code}"
+    return Finding(code, message, len(reason.jobs), _remedy(reason.code, id), _some(reason.jobs))
 
 
 def _remedy(code: str, id: int) -> str:
@@ -163,7 +178,7 @@ def _retries(facts: Facts) -> list[Finding]:
 
 _ROOTS = (
     (JobStatus.PENDING_FAILED, "that failed and waits for a decision", _DECIDE),
-    (JobStatus.DISABLED, "that is disabled, and so never ends", "torc jobs get {job}"),
+    (JobStatus.DISABLED, "that is disabled, and so never ends", "torc jobs reset-status {job} --reinit"),
     (JobStatus.UNINITIALIZED, "that was not initialized", "torc workflows reinit {id} && torc run {id}"),
     (JobStatus.READY, "that is ready and waits for a runner", ""),
     (JobStatus.PENDING, "that a runner is about to start", ""),

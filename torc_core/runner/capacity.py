@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from torc_core.engine.lanes import LEAST_MEMORY
 from torc_core.records.resources import NodeResources
 from torc_core.runner.gpus import GpuPool
-from torc_core.units import human_memory
+from torc_core.units import counted, human_memory
 
 if TYPE_CHECKING:
     from torc_core.records.answers import JobLaunch
@@ -152,12 +152,15 @@ class Resources:
     def misfit(self, job: JobLaunch) -> str | None:
         """Say which need exceeds this machine."""
         needs = [
-            (job.num_cpus > self.num_cpus, f"{job.num_cpus} CPUs, but this runner has {self.num_cpus}"),
+            (job.num_cpus > self.num_cpus, f"{counted(job.num_cpus, 'CPU')}, but this runner has {self.num_cpus}"),
             (
                 job.memory_bytes > self.memory_bytes,
                 f"{human_memory(job.memory_bytes)} of memory, but this runner has {human_memory(self.memory_bytes)}",
             ),
-            (job.num_gpus > len(self.gpus.ids), f"{job.num_gpus} GPUs, but this runner has {len(self.gpus.ids)}"),
+            (
+                job.num_gpus > len(self.gpus.ids),
+                f"{counted(job.num_gpus, 'GPU')}, but this runner has {len(self.gpus.ids)}",
+            ),
             (job.num_nodes > 1, f"{job.num_nodes} nodes, but this runner has 1"),
         ]
         return next((f"needs {text}" for exceeds, text in needs if exceeds), None)

@@ -88,6 +88,17 @@ def test_what_fits_beside_what_does_not_is_told_apart():
     assert diagnose(facts)[1].message == "2 ready jobs fit the 1 active runner, which is busy with 1 job."
 
 
+def test_runners_that_have_left_tell_what_another_like_them_could_not_run():
+    facts = Facts(3, [ready(1, cpus=9), ready(2), ready(4, labels=frozenset(["fast"]))], past=[HERE, BIG])
+    found = diagnose(facts)
+    assert [(f.code, f.job_ids, f.next) for f in found] == [
+        ("too-much-cpus", (1,), "torc jobs list-resource-requirements 3"), ("no-runner", (2, 4), "torc run 3"),
+    ]  # fmt: skip
+    assert found[0].message == "1 ready job needs 9 CPUs, and no runner so far had more than 4 CPUs."
+    [only_labels] = diagnose(facts._replace(jobs=facts.jobs[2:]))
+    assert only_labels.next == "torc run 3 --label fast"
+
+
 def test_a_job_may_take_two_minutes_longer_than_a_runner_has_left():
     left = [HERE._replace(seconds_left=100.0)]
     assert only(ready(1, runtime_s=220), runners=left).code == "busy"
@@ -110,7 +121,7 @@ def test_dead_runners_take_no_jobs():
     ("root", "code", "then"),
     [
         (S.PENDING_FAILED, "behind-pending-failed", "torc jobs resolve --all --workflow-id 3 --retry (or --fail)"),
-        (S.DISABLED, "behind-disabled", "torc jobs get 1"),
+        (S.DISABLED, "behind-disabled", "torc jobs reset-status 1 --reinit"),
         (S.UNINITIALIZED, "behind-uninitialized", "torc workflows reinit 3 && torc run 3"),
         (S.RUNNING, "behind-running", ""), (S.READY, "behind-ready", ""),
     ],
