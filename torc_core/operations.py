@@ -4,6 +4,7 @@ An operation is its name, its route (method and path), its arguments with their 
 local service, the remote client, the connections between them, the routes of a server and the documents all read it.
 """
 
+import enum
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -227,9 +228,8 @@ def _shape_of(kind: Any) -> Shape | None:
         return None
     if issubclass(kind, Value):
         return _value_shape(kind)
-    if hasattr(kind, "number"):
-        members = {member.value: member for member in kind}  # type: ignore[attr-defined]
-        return members.__getitem__
+    if issubclass(kind, enum.Enum):
+        return {member.value: member for member in kind}.__getitem__
     return None
 
 

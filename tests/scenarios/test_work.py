@@ -195,3 +195,14 @@ def state(world, id):
         "events": len(world.items("events", "list", id)),
         "summary": json.dumps(world.json("status", id)["jobs_by_status"], sort_keys=True),
     }  # fmt: skip
+
+
+def test_a_run_that_is_begun_as_a_task_is_waited_for(world):
+    id = world.make({"a": "echo x >> a"})
+    task = world.json("workflows", "init", id, "--async")["task_id"]
+    assert world("tasks", "wait", task).out.strip() == f"Task {task} (begin_run of workflow {id}) succeeded"
+    world.run(id)
+    body = world.json("workflows", "init", id, "--no-prompts", "--wait-timeout", 60)
+    assert (body["status"], body["task_status"]) == ("success", "succeeded")
+    world.run(id)
+    assert world.results(id) == {"a": [(1, 1, 0), (2, 1, 0)]}
