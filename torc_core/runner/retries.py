@@ -198,6 +198,9 @@ class Retries(Companion):
 
     def _take_answer(self, kept: _Kept, decision: Decision | None) -> None:
         kept.decision = decision or kept.builtin
+        if decision is not None and decision.reason and decision.verdict is not Verdict.RETRY:
+            known = kept.result.reason  # whoever decides about the job should know why it was asked, or given up
+            kept.result.reason = f"{known}; {decision.reason}" if known else decision.reason
         if not self._carry_out(kept):
             self._report(kept)
 

@@ -193,10 +193,13 @@ def test_a_plugin_is_asked_before_the_rules(run, tmp_path):
     [(Decision.fail("hopeless"), "failed", False), (Decision.ask("odd"), "pending_failed", False)],
 )
 def test_a_plugin_can_end_what_a_rule_would_try_again(run, decision, status, again):
-    service = FakeService([job("a", "exit 4", [{"exit_codes": [4]}])])
+    command = {"a": "exit 4", "b": "kill -SEGV $$"}
+    service = FakeService([job(name, text, [{"match_all_exit_codes": True}]) for name, text in command.items()])
     run(service, host=Host(lambda _: decision))
     assert reported(service, "a") == [(status, 4, again)]
     assert service.result("a").decided == decision.reason
+    assert service.result("a").reason == decision.reason  # which is kept, and shown to whoever decides
+    assert service.result("b").reason == f"killed by SIGSEGV; {decision.reason}"
 
 
 def test_a_plugin_that_fails_is_told_once_and_the_rules_decide(run):
