@@ -1,8 +1,10 @@
 """``torc run``: what it prints, what it stores, how it ends."""
 
+import signal
+
 import pytest
 
-from tests.cli.programs import DIAMOND
+from tests.cli.programs import DIAMOND, until
 from torc_core.errors import Unavailable
 from torc_core.service.failover import FailoverService
 
@@ -295,3 +297,15 @@ def test_what_cannot_run_here_is_left_to_others_with_the_question_that_helps(tor
     assert done.lines[-1] == "1 ready job left for other runners. What is needed: torc diagnose 1"
     assert torc("diagnose", 1).lines[-1].strip() == "torc run 1 --label gpu"
     assert torc("run", 1, "--label", "gpu").lines[0].startswith("1 completed")
+
+
+def test_ctrl_c_while_the_last_jobs_end_leaves_nothing_to_go_on_with(torc, start):
+    torc.create('name: short\njobs: [{name: short, command: "touch begun; until [ -e go ]; do sleep 0.02; done"}]\n')
+    running = start(torc.path, "run", "1")
+    until(lambda: (torc.path / "begun").exists(), "the job")
+    running.process.send_signal(signal.SIGINT)
+    until(lambda: "once more to end it now" in running.err.read_text(), "the answer to the signal")
+    torc.write("go", "")
+    done = running.wait()
+    assert (done.code, "Stopped" in done.err) == (0, False)
+    assert done.out.splitlines()[-1] == "The workflow is complete; all went well."

@@ -229,7 +229,7 @@ def _tell_summary(app: App, service: Service, summary: RunSummary, display: Disp
             f" Send them with: torc workflows reconcile {summary.workflow_id}; the next torc run does it too",
             err=True,
         )
-    elif summary.interrupted:
+    elif summary.interrupted and not summary.is_complete:
         echo(f"Stopped by {summary.interrupted}. Go on with: torc run {summary.workflow_id}", err=True)
     else:
         _tell_verdict(app, service, summary.workflow_id, is_stuck=summary.stuck is not None)
