@@ -359,3 +359,14 @@ def test_recovery_and_moves_work_while_another_process_owns_the_database(failed,
     assert statuses(failed, 3) == statuses(failed, 1)
     assert [f["code"] for f in failed.json("diagnose", 3)["findings"]] == ["no-runner", "behind-ready", "failed"]
     assert owner.process.poll() is None
+
+
+def test_a_watch_whose_run_is_stopped_ends_as_the_run_does(torc, start):
+    torc.create("name: long\njobs: [{name: long, command: touch begun; sleep 60}]\n")
+    watching = start(torc.path, "watch", "1", "--run", "-f", "json")
+    until(lambda: (torc.path / "begun").exists(), "the job")
+    watching.process.send_signal(signal.SIGTERM)
+    done = watching.wait()
+    assert (done.code, done.json["interrupted"]) == (143, "SIGTERM")
+    assert "Stopped by SIGTERM. Go on with the same command, or: torc run 1" in done.err
+    assert torc.json("status", 1)["jobs_by_status"]["ready"] == 1

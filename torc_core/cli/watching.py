@@ -24,6 +24,7 @@ from torc_core.units import counted
 
 if TYPE_CHECKING:
     from torc_core.records.answers import StatusSummary
+    from torc_core.runner.options import RunSummary
     from torc_core.service.api import Service
 
 _LONGEST_WAIT_S = 20.0  # of one question to the service
@@ -61,19 +62,33 @@ def watch(
     """
     chosen = pick(app, workflow_id)
     watcher = _Watch(app, chosen, Ways(**given), poll_interval, run_here, show_job_counts)
+    stopped = None
     try:
         summary = watcher.to_the_end(max_retries if recover else 0)
+    except _Stopped as exc:
+        stopped, summary = exc.run, app.service().get_workflow_status(chosen)
+        app.say("warn", f"Stopped by {stopped.interrupted}. Go on with the same command, or: torc run {chosen}")
     finally:
         watcher.close()
     if app.wants_json:
-        echo_json({**summary_body(summary), "recoveries": watcher.recoveries})
-    else:
+        told = {} if stopped is None else {"interrupted": stopped.interrupted}
+        echo_json({**summary_body(summary), "recoveries": watcher.recoveries, **told})
+    elif stopped is None:
         echo(verdict(summary))
+    if stopped is not None:
+        return stopped.exit_code
     return 1 if summary.is_canceled or _bad(summary) else 0
 
 
 def _bad(summary: StatusSummary) -> int:
     return sum(summary.jobs_by_status[name] for name in BAD)
+
+
+class _Stopped(Exception):
+    """Somebody has stopped the run that the watch had begun."""
+
+    def __init__(self, run: RunSummary) -> None:
+        self.run = run
 
 
 class _Watch:
@@ -155,8 +170,8 @@ class _Watch:
         folder = self._ways.output_dir
         runner = Runs.of(self._app, {**_unsaid(), "output_dir": None if folder is None else str(folder)})
         done, _ = run_here(self._app, self._service, summary, runner)
-        if done.interrupted:
-            raise KeyboardInterrupt
+        if done.interrupted and not done.is_complete:
+            raise _Stopped(done)
         if done.stuck:
             self._run_here = False
             self._say("WARN", f"What is left cannot run here: {done.stuck}")
