@@ -73,6 +73,8 @@ def _of_the_system(exc: OSError) -> TorcError:
         hint = "Free some space there, or choose another place."
     elif exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
         hint = "Correct the path, or make its folder first."
+    elif exc.errno == errno.EEXIST:
+        hint = "Something else is there already: choose another place."
     return TorcError(f"{place}{exc.strerror or exc}", hint=hint)
 
 
