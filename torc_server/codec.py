@@ -19,5 +19,7 @@ def decode(text: bytes | bytearray) -> Any:
         return _decode(text)
     except RecursionError:
         raise Invalid("the body is nested too deeply") from None
+    except UnicodeDecodeError as exc:
+        raise Malformed("the body is not JSON: it is not UTF-8") from exc
     except ValueError as exc:
         raise Malformed(f"the body is not JSON: {exc}") from exc

@@ -29,6 +29,8 @@ def read_query(text: str) -> Texts:
         return {}
     try:
         return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    except UnicodeDecodeError as exc:
+        raise Malformed("the query cannot be read: what is encoded in it is not UTF-8") from exc
     except ValueError as exc:
         raise Malformed(f"the query cannot be read: {exc}") from exc
 
@@ -38,7 +40,7 @@ def read_path_value(text: str) -> str:
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as exc:
-        raise Malformed(f"the path cannot be read: {exc}") from exc
+        raise Malformed("the path cannot be read: what is encoded in it is not UTF-8") from exc
 
 
 def parser(parameter: Parameter) -> Callable[[list[str]], Any]:

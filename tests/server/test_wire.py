@@ -124,6 +124,19 @@ def test_json_may_be_said_in_several_ways(shared_server, kind):
     assert (status, data["name"]) == (200, "w")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "/workflows", b'{"name": "\xff", "user": "ada"}'), ("GET", "/workflows?user=%ff", None),
+     ("GET", "/workflows/%ff", None)],
+)  # fmt: skip
+def test_what_is_not_utf8_is_told_in_words(shared_server, method, path, body):
+    headers = {"Content-Type": "application/json"} if body else {}
+    status, _, data = shared_server.ask(method, path, body=body, headers=headers)
+    assert status == 400
+    assert data["error"]["message"].endswith("is not UTF-8")
+    assert "codec" not in data["error"]["message"]
+
+
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"null", b"what is this", b"\x00\xff"])
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", None])
 def test_a_body_that_nobody_asked_for_is_ignored(shared_server, made, body, kind):
