@@ -1,13 +1,17 @@
-"""Every field of a record says what it is: options, columns and the API document are made of that."""
+"""Every field of a record or an answer says what it is: options, columns and the API document are made of that."""
 
 import pytest
 
+import torc_core.service.api  # noqa: F401  (which knows every record and answer)
+from torc_core.records import answers
 from torc_core.records.record import RECORDS
 from torc_core.records.resources import NodeResources
+from torc_core.records.values import Value
 
 OWN = {"id", "workflow_id"}
 """Fields that all records have."""
-KINDS = [*RECORDS.values(), NodeResources]
+ANSWERS = [kind for kind in Value.__subclasses__() if kind.__module__.startswith(answers.__name__)]
+KINDS = [*RECORDS.values(), NodeResources, *ANSWERS]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

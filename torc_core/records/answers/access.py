@@ -6,23 +6,23 @@ from torc_core.records.values import Value, at_least, field
 class AccessCheck(Value, wire="AccessCheckResponse"):
     """Whether somebody may use a workflow."""
 
-    has_access: bool = field()
-    user_name: str = field()
+    has_access: bool = field("whether they may")
+    user_name: str = field("who was asked about")
     workflow_id: int = field()
-    reason: str | None = None
+    reason: str | None = field("why, or why not", default=None)
 
 
 class ReloadedAuth(Value, wire="ReloadAuthResponse"):
     """The file of users was read again."""
 
-    message: str = field()
-    user_count: int = field()
+    message: str = field("what was done, in words")
+    user_count: int = field("users that are known now")
 
 
 class TokenRequest(Value):
     """What a new token is for, and how long it is to last."""
 
-    description: str | None = None
+    description: str | None = field("what it is for", default=None)
     expires_in_seconds: int | None = field("null: until it is revoked", default=None, check=at_least(1))
 
 

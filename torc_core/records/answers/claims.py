@@ -9,13 +9,13 @@ from torc_core.status import JobStatus
 class ClaimedJobs(Value, wire="ClaimNextJobsResponse"):
     """Jobs that now belong to the caller."""
 
-    jobs: list[Job] | None = None
+    jobs: list[Job] | None = field("pending from now on", default=None)
 
 
 class FittingJobs(Value, wire="ClaimJobsBasedOnResources"):
     """Jobs that now belong to the caller and fit together."""
 
-    jobs: list[Job] | None = None
+    jobs: list[Job] | None = field("pending from now on", default=None)
     reason: str | None = field("why there are none", default=None)
 
 
@@ -23,21 +23,21 @@ class JobLaunch(Value):
     """All a runner needs to start a claimed job."""
 
     id: int = field()
-    name: str = field()
-    command: str = field()
-    attempt_id: int = field()
-    invocation_script: str | None = None
+    name: str = field("what people call it")
+    command: str = field("what bash runs")
+    attempt_id: int = field("counts from 1 in each run")
+    invocation_script: str | None = field("what the command is given to, in front of it", default=None)
     env: dict[str, str] | None = field("workflow's and job's own together", default=None)
-    supports_termination: bool = False
-    requirements_name: str = "default"
-    num_cpus: int = 1
-    num_gpus: int = 0
-    num_nodes: int = 1
-    memory_bytes: int = 0
-    runtime_seconds: int = 0
+    supports_termination: bool = field("gets a signal and time before it is killed", default=False)
+    requirements_name: str = field("of its resource requirements", default="default")
+    num_cpus: int = field("CPUs that it takes", default=1)
+    num_gpus: int = field("GPUs that it takes", default=0)
+    num_nodes: int = field("machines that it takes", default=1)
+    memory_bytes: int = field("memory that it takes", default=0)
+    runtime_seconds: int = field("how long it may run", default=0)
     stdio: Json = field("the job's own; else the workflow's counts", default=None)
     output_files: list[str] | None = field("paths that must exist after code 0", default=None)
-    output_file_ids: list[int] | None = None
+    output_file_ids: list[int] | None = field("ids of the files it writes", default=None)
     failure_rules: Json = field("of its failure handler; null when it has none", default=None)
     asks_on_failure: bool = field("without a rule somebody is asked: use_pending_failed", default=False)
 
@@ -45,19 +45,19 @@ class JobLaunch(Value):
 class FinishedJob(Value):
     """How one attempt ended, as its runner saw it."""
 
-    job_id: int = field()
-    attempt_id: int = field()
-    status: JobStatus = field()
-    return_code: int = field()
-    exec_time_minutes: float = field()
+    job_id: int = field("the job that ended")
+    attempt_id: int = field("which attempt of it")
+    status: JobStatus = field("how it ended")
+    return_code: int = field("of its command, or what stands for its end")
+    exec_time_minutes: float = field("from start to end")
     completion_time: str = field("UTC")
-    peak_memory_bytes: int | None = None
-    avg_memory_bytes: int | None = None
-    peak_cpu_percent: float | None = None
-    avg_cpu_percent: float | None = None
+    peak_memory_bytes: int | None = field("most memory at a time", default=None)
+    avg_memory_bytes: int | None = field("memory on average", default=None)
+    peak_cpu_percent: float | None = field("most CPU at a time; 100 is one core", default=None)
+    avg_cpu_percent: float | None = field("CPU on average; 100 is one core", default=None)
     read_bytes: int | None = field("by system calls", default=None)
-    write_bytes: int | None = None
-    reason: str | None = None
+    write_bytes: int | None = field("by system calls", default=None)
+    reason: str | None = field("why it ended so, where the code does not say it", default=None)
     file_mtimes: Json = field("mtime by id of the files it wrote", default=None)
     again: bool = field("the result is kept, and the job made ready for its next attempt", default=False)
     retry_delay_seconds: float = field("with again: it is blocked for so long first", default=0.0)
@@ -68,28 +68,28 @@ class FinishedJob(Value):
 class HeldJob(Value):
     """An attempt that a runner has in its hands."""
 
-    job_id: int = field()
-    attempt_id: int = field()
+    job_id: int = field("the job in hand")
+    attempt_id: int = field("which attempt of it")
 
 
 class StartedJob(Value):
     """A claimed job that runs now."""
 
-    job_id: int = field()
+    job_id: int = field("the job that runs")
     start_time: str = field("UTC")
 
 
 class Tick(Value):
     """One turn of a runner: what happened since the last one, and room for more."""
 
-    compute_node_id: int = field()
-    run_id: int = field()
-    started: list[StartedJob] | None = None
-    finished: list[FinishedJob] | None = None
+    compute_node_id: int = field("the runner")
+    run_id: int = field("the run it takes part in")
+    started: list[StartedJob] | None = field("jobs that run since the last turn", default=None)
+    finished: list[FinishedJob] | None = field("attempts that ended since the last turn", default=None)
     released: list[int] | None = field("claimed but never started; they become ready again", default=None)
     limit: int = field("give at most so many jobs", default=0)
     room: NodeResources | None = field("give only what fits together; null: any job without labels", default=None)
-    strict_scheduler_match: bool = False
+    strict_scheduler_match: bool = field("no jobs of other schedulers, though there are no others", default=False)
     held: list[HeldJob] | None = field("all it has, now and then; the answer names what is lost", default=None)
     wait_seconds: float = field("answer later when there is nothing to tell yet", default=0.0)
     resend: bool = field("give again what is pending for the caller: an answer may have been lost", default=False)
@@ -106,8 +106,8 @@ class TickAnswer(Value):
     jobs: list[JobLaunch] = field("claimed for the caller")
     refused: list[Json] = field("finished jobs not taken: job_id, attempt_id, message")
     lost: list[int] = field("jobs the caller reported or holds that are no longer its own: end them")
-    is_complete: bool = False
-    is_canceled: bool = False
+    is_complete: bool = field("no job is left", default=False)
+    is_canceled: bool = field("running jobs are to be ended", default=False)
     ready_count: int = field("jobs still ready after this claim", default=0)
     unfinished_count: int = field("jobs that have not ended", default=0)
     ready_in_seconds: float | None = field("until the next job is ready that waits for a moment", default=None)
@@ -121,38 +121,38 @@ class TickAnswer(Value):
 class JobCompletion(Value, wire="JobCompletionEntry"):
     """One of many jobs that ended."""
 
-    job_id: int = field()
-    status: JobStatus = field()
-    run_id: int = field()
-    result: Result = field()
+    job_id: int = field("the job that ended")
+    status: JobStatus = field("how it ended")
+    run_id: int = field("the run it ended in")
+    result: Result = field("what is kept of the attempt")
 
 
 class Completions(Value, wire="BatchCompleteJobsRequest"):
     """Jobs that ended."""
 
-    completions: list[JobCompletion] = field()
+    completions: list[JobCompletion] = field("each is taken or refused by itself")
 
 
 class CompletionError(Value, wire="JobCompletionError"):
     """Why the end of a job was not taken."""
 
-    job_id: int = field()
-    message: str = field()
+    job_id: int = field("the job that it is about")
+    message: str = field("why, for people")
 
 
 class CompletionAnswers(Value, wire="BatchCompleteJobsResponse"):
     """Which of them were taken."""
 
-    completed: list[int] = field()
+    completed: list[int] = field("ids of the jobs whose ends were taken")
     errors: list[CompletionError] = field("of the others")
 
 
 class ReadyRequirements(Value, wire="GetReadyJobRequirementsResponse"):
     """Totals over the ready jobs."""
 
-    num_jobs: int = field()
-    num_cpus: int = field()
-    num_gpus: int = field()
-    memory_gb: float = field()
-    max_num_nodes: int = field()
-    max_runtime: str = field()
+    num_jobs: int = field("jobs that are ready")
+    num_cpus: int = field("CPUs of all of them")
+    num_gpus: int = field("GPUs of all of them")
+    memory_gb: float = field("GiB of all of them")
+    max_num_nodes: int = field("machines of the largest")
+    max_runtime: str = field("of the longest, ISO 8601")

@@ -32,50 +32,50 @@ class NewWorkflow(Value):
     results: Json = field("list of fields of Result, and is_latest", default=None)
     slurm_stats: Json = field("list of fields of SlurmStats", default=None)
     events: Json = field("list of fields of Event", default=None)
-    as_is: bool = False
+    as_is: bool = field("keep statuses, attempts, run and owner", default=False)
 
 
 class CreatedWorkflow(Value):
     """What was created; ids of one kind are consecutive from the first, in the order given."""
 
     workflow_id: int = field()
-    first_job_id: int = field()
-    first_file_id: int = field()
-    first_user_data_id: int = field()
-    job_count: int = field()
+    first_job_id: int = field("of the first job given")
+    first_file_id: int = field("of the first file given")
+    first_user_data_id: int = field("of the first user data given")
+    job_count: int = field("jobs that were made")
 
 
 class JobList(Value, wire="JobsModel"):
     """Jobs of one workflow."""
 
-    jobs: list[Job] = field()
+    jobs: list[Job] = field("all are stored or none")
 
 
 class CreatedJobs(Value, wire="CreateJobsResponse"):
     """Jobs with their ids."""
 
-    jobs: list[Job] | None = None
+    jobs: list[Job] | None = field("in the order given", default=None)
 
 
 class FileList(Value, wire="FilesModel"):
     """Files of one workflow."""
 
-    files: list[File] = field()
+    files: list[File] = field("all are stored or none")
 
 
 class CreatedFiles(Value, wire="CreateFilesResponse"):
     """Files with their ids."""
 
-    files: list[File] | None = None
+    files: list[File] | None = field("in the order given", default=None)
 
 
 class UserDataList(Value, wire="UserDataListModel"):
     """User data of one workflow."""
 
-    user_data: list[UserData] = field()
+    user_data: list[UserData] = field("all are stored or none")
 
 
 class CreatedUserData(Value, wire="CreateUserDataListResponse"):
     """User data with its ids."""
 
-    user_data: list[UserData] | None = None
+    user_data: list[UserData] | None = field("in the order given", default=None)

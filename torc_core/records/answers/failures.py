@@ -16,7 +16,7 @@ class Resolution(enum.StrEnum):
 class FailureResolution(Value):
     """A decision about jobs that are pending_failed."""
 
-    job_ids: list[int] = field()
+    job_ids: list[int] = field("the jobs that are decided about")
     decision: Resolution = field("retry: they run again; fail: what waits for them moves on or is canceled")
     reason: str | None = field("for people; kept with the event", default=None)
     delay_seconds: float = field("before they run again", default=0.0)

@@ -16,7 +16,7 @@ class Recovered(Value):
     """What the next run begins with."""
 
     workflow_id: int = field()
-    run_id: int = field()
+    run_id: int = field("the run that was begun")
     job_ids: list[int] = field("that were chosen")
     downstream_job_ids: list[int] = field("that follow from them and run again too")
     resource_requirements_ids: list[int] = field("records that hold the changes, in their order")

@@ -12,7 +12,7 @@ class SpawnJob(Value, wire="SpawnJobModel", closed=True):
     resource_requirements: str | None = field("name of what it needs; the workflow's default", default=None)
     priority: int | None = field("higher goes first (0)", default=None, check=at_least(0))
     labels: list[str] | None = field("only runners that offer all of them take it", default=None)
-    cancel_on_blocking_job_failure: bool = True
+    cancel_on_blocking_job_failure: bool = field("cancel it when one that it waits for does not succeed", default=True)
     invocation_script: str | None = field("put before the command", default=None)
     supports_termination: bool = field("gets SIGTERM and time before SIGKILL", default=False)
     env: dict[str, str] | None = field("its own variables", default=None)
@@ -45,7 +45,7 @@ class SpawnRequest(Value, wire="SpawnJobsRequest", closed=True):
     """Jobs to add, and what their makers want to remember."""
 
     lineage: str | None = field("what counts the calls; the name of the job that adds them", default=None)
-    jobs: list[SpawnJob] = field()
+    jobs: list[SpawnJob] = field("all are added or none")
     state: Json = field("kept with the count, for the next in line", default=None)
     files: list[SpawnFile] | None = field("files that are not there yet", default=None)
     user_data: list[SpawnData] | None = field("user data that are not there yet", default=None)
