@@ -24,8 +24,6 @@ from torc_server import json_texts, seeds
 from torc_server.callers import UNKNOWN, Dialect
 from torc_server.params import Texts
 
-API_VERSION = "0.23.0"
-"""The newest version of the published API that this one covers."""
 _RELEASES = {"0.22": "0.22.2", "1.0": "1.0.0"}
 """The release that a command line expects, which refuses to work with others."""
 _OLD = ("0.12", "0.22")
@@ -216,7 +214,7 @@ def _claimed(answer: Any, dialect: Dialect) -> dict[str, Any]:
 
 def _version(answer: a.Version, dialect: Dialect) -> dict[str, Any]:
     release = _RELEASES.get(dialect.release) if dialect.is_command_line else None
-    return {"version": release or answer.version, "api_version": API_VERSION}
+    return {"version": release or answer.version, "api_version": answer.api_version}
 
 
 _MORE: dict[type, Callable[[Any, Dialect], dict[str, Any]]] = {

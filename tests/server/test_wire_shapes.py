@@ -1,6 +1,7 @@
 """Answers that depend on who asks, and those that have the members of all releases."""
 
 import json
+import urllib.request
 
 import pytest
 
@@ -179,7 +180,12 @@ def test_command_lines_see_their_own_release(shared_server, agent, version):
 
     found = get(shared_server, "/version", agent)
     assert found["version"] == (version or __version__)
-    assert found["api_version"]
+    assert found["api_version"] == "0.23.0"
+
+
+def test_the_version_at_the_root_is_that_of_the_api(shared_server):
+    with urllib.request.urlopen(f"{shared_server.root}/version", timeout=60) as answer:
+        assert json.load(answer) == get(shared_server, "/version", CURL)
 
 
 @pytest.mark.parametrize(

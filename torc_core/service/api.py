@@ -27,6 +27,8 @@ from torc_core.service.operations.system import SystemOperations
 from torc_core.service.operations.tasks import TaskOperations
 from torc_core.service.operations.workflows import WorkflowOperations
 
+API_VERSION = "0.23.0"
+"""The newest version of the published API that this one covers."""
 R = TypeVar("R", bound=Record)
 
 

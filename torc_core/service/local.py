@@ -17,7 +17,7 @@ from torc_core.records.resources import Workflow
 from torc_core.records.tasks import Task
 from torc_core.service import tasks, verbs
 from torc_core.service.access import Access
-from torc_core.service.api import OPERATIONS, Service, verb_of
+from torc_core.service.api import API_VERSION, OPERATIONS, Service, verb_of
 from torc_core.service.events import Subscription
 from torc_core.service.orphans import load_leases
 from torc_core.service.owner import MAX_WAIT_SECONDS, Owner, Work
@@ -236,7 +236,7 @@ class LocalService(Service):
 
     def get_version(self) -> a.Version:
         """Tell our release."""
-        return a.Version(version=__version__, api_version=__version__)
+        return a.Version(version=__version__, api_version=API_VERSION)
 
     def reload_auth(self) -> ReloadedAuth:
         """Read the users again; nobody waits for that."""
