@@ -205,3 +205,8 @@ def test_torc_server_runs_by_itself(tmp_path):
         [sys.executable, "-c", code, "status"], capture_output=True, env=environment(tmp_path), check=False
     )
     assert listed.returncode == 1
+    wrong = subprocess.run(
+        [sys.executable, "-c", code, "statsu"], capture_output=True, text=True, env=environment(tmp_path), check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert (wrong.returncode, "No such command 'statsu'" in wrong.stderr) == (2, True)
