@@ -165,7 +165,10 @@ def test_only_the_chosen_jobs_run_again(torc):
     jobs = [{"name": name, "command": "exit 3"} for name in ("one", "two", "three")]
     torc("run", torc.write("s.json", json.dumps({"name": "s", "jobs": jobs})))
     known = ids(torc)
-    torc("jobs", "reset-status", known["one"], "--reinit", "--no-prompts")
+    done = torc("jobs", "reset-status", known["one"], "--reinit", "--no-prompts")
+    assert done.lines == [
+        "Reset 1 job and 0 downstream", "Reinitialized workflow 1 for run 2: 1 job ready. Run it with: torc run 1",
+    ]  # fmt: skip
     assert by_status(torc) == {"ready": 1, "failed": 2}
     torc("run", 1)
     done = torc("jobs", "reset-status", known["two"], "--no-prompts")

@@ -86,12 +86,21 @@ def reinitialize(
 
 def _begin(app: App, workflow_id: int, *, again: bool, force: bool, only_reset: bool = False) -> int:
     begun = begin_run(app.service(), workflow_id, again=again, force=force, only_reset=only_reset)
-    message = f"{'Reinitialized' if again else 'Initialized'} workflow {workflow_id} for run {begun.run_id}"
     if app.wants_json:
-        echo_message(app, message, workflow_id=workflow_id, run_id=begun.run_id)
+        echo_message(app, _begun(begun, again=again), workflow_id=workflow_id, run_id=begun.run_id)
     else:
-        echo(f"{message}: {counted(begun.jobs_by_status['ready'], 'job')} ready. Run it with: torc run {workflow_id}")
+        echo(begun_text(begun, again=again))
     return 0
+
+
+def begun_text(begun: BegunRun, *, again: bool = True) -> str:
+    """Say which run was begun, what it begins with, and how it goes on."""
+    ready = counted(begun.jobs_by_status["ready"], "job")
+    return f"{_begun(begun, again=again)}: {ready} ready. Run it with: torc run {begun.workflow_id}"
+
+
+def _begun(begun: BegunRun, *, again: bool) -> str:
+    return f"{'Reinitialized' if again else 'Initialized'} workflow {begun.workflow_id} for run {begun.run_id}"
 
 
 def _begin_as_task(

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from torc_core.cli.app import App, pass_app
+from torc_core.cli.beginning import begun_text
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import confirmed, no_prompts_option, pick, workflow_argument
 from torc_core.cli.showing import table
 from torc_core.errors import Conflict, Invalid, TorcError, UsageError
-from torc_core.records.answers import JobReset, StatusSummary
+from torc_core.records.answers import BegunRun, JobReset, StatusSummary
 from torc_core.records.resources import Job
 from torc_core.runner.beginning import begin_run
 from torc_core.service.api import Service
@@ -68,7 +69,7 @@ def reset_jobs(
     if not confirmed(app, question, no_prompts):
         return 0
     service.reset_jobs(chosen, choice)
-    error = _begin_next(service, chosen) if reinit else None
+    begun, error = _begin_next(service, chosen) if reinit else (None, None)
     if app.wants_json:
         echo_json(
             {
@@ -83,6 +84,8 @@ def reset_jobs(
         echo(f"Reset {counted(len(listed), 'job')} and {len(below)} downstream")
         if not reinit:
             echo(f"Begin the next run with: {_next_step_of_chosen(chosen)}")
+        if begun is not None:
+            echo(begun_text(begun))
     if error is not None:
         app.complain(error)
     return 1 if error is not None else 0
@@ -154,12 +157,11 @@ def _show_preview(app: App, workflow_id: int, listed: list[Any], below: list[Any
     table(app, ("ID", "Name", "Status", "Why"), rows, body, "jobs")
 
 
-def _begin_next(service: Service, workflow_id: int) -> TorcError | None:
+def _begin_next(service: Service, workflow_id: int) -> tuple[BegunRun | None, TorcError | None]:
     try:
-        begin_run(service, workflow_id, only_reset=True)
+        return begin_run(service, workflow_id, only_reset=True), None
     except TorcError as exc:
-        return exc
-    return None
+        return None, exc
 
 
 @click.command("reset-status", cls=TorcCommand)
@@ -195,8 +197,8 @@ def reset_workflow(
     else:
         for message in messages:
             echo(message[0].upper() + message[1:])
-        if not then_reinit and error is None:
-            echo(f"Begin the next run with: {next_step(chosen)}")
+        if error is None:
+            echo(f"Run it with: torc run {chosen}" if then_reinit else f"Begin the next run with: {next_step(chosen)}")
     if error is not None:
         app.complain(error)
     return 1 if error is not None else 0
