@@ -180,6 +180,14 @@ def test_only_the_chosen_jobs_run_again(torc):
     assert [job["run_id"] for job in torc.items("results", "list", 1, "--all-runs", "-j", known["two"])] == [1]
 
 
+def test_a_reset_job_behind_a_failure_is_canceled_again_and_that_is_said(torc):
+    torc("run", torc.write("s.yaml", DIAMOND))
+    done = torc("jobs", "reset-status", ids(torc)["bottom"], "--reinit", "--no-prompts")
+    assert done.lines[-1] == "Reinitialized workflow 1 for run 2: 0 jobs ready. Why: torc diagnose 1"
+    assert by_status(torc) == {"completed": 2, "failed": 1, "canceled": 1}
+    assert "1 job that waits for it was canceled" in torc("diagnose", 1).out
+
+
 def test_jobs_have_to_be_chosen_in_one_way_and_to_exist(chain):
     assert "exactly one way" in chain("jobs", "reset-status", code=2).err
     assert "exactly one way" in chain("jobs", "reset-status", 1, "--return-code", 0, code=2).err

@@ -95,8 +95,9 @@ def _begin(app: App, workflow_id: int, *, again: bool, force: bool, only_reset: 
 
 def begun_text(begun: BegunRun, *, again: bool = True) -> str:
     """Say which run was begun, what it begins with, and how it goes on."""
-    ready = counted(begun.jobs_by_status["ready"], "job")
-    return f"{_begun(begun, again=again)}: {ready} ready. Run it with: torc run {begun.workflow_id}"
+    ready, id = begun.jobs_by_status["ready"], begun.workflow_id
+    step = f"Run it with: torc run {id}" if ready else f"Why: torc diagnose {id}"
+    return f"{_begun(begun, again=again)}: {counted(ready, 'job')} ready. {step}"
 
 
 def _begun(begun: BegunRun, *, again: bool) -> str:
