@@ -44,7 +44,8 @@ def copy_of(storage: Storage, path: Path, as_sqlite: bool) -> None:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise Unsupported(
-                f"the copy of a {storage.scheme} database is no file of SQLite", hint="Export workflows: torc export ID"
+                f"the copy of a {storage.scheme} database is no file of SQLite",
+                hint="Export workflows: torc workflows export ID",
             )
 
 

@@ -1,6 +1,14 @@
 """``torc diagnose`` on workflows whose jobs are real processes."""
 
+import ast
+import inspect
+import re
+
+import click
+
 from tests.cli.programs import DIAMOND, SLOW, until
+from torc_core.cli.main import torc as program
+from torc_core.diagnosis import starting
 
 
 def test_diagnose_says_that_nobody_runs_it_and_then_what_went_wrong(torc):
@@ -79,3 +87,21 @@ def test_a_disabled_job_does_not_run_until_it_is_reset(torc):
     torc(*finding["next"].split()[1:], "--no-prompts")
     torc("run", id)
     assert set(statuses().values()) == {"completed"}
+
+
+def test_every_command_that_a_finding_names_exists():
+    texts = [
+        "".join(part.value if isinstance(part, ast.Constant) else "0" for part in node.values)
+        if isinstance(node, ast.JoinedStr) else node.value
+        for node in ast.walk(ast.parse(inspect.getsource(starting)))
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    ]  # fmt: skip
+    named = {words for text in texts for words in re.findall(r"\btorc ([a-z][a-z-]*(?: [a-z][a-z-]*)*) [-0{]", text)}
+    assert named >= {"run", "jobs resolve", "recover", "status", "workflows reinit", "workflows init"}
+    for words in named:
+        command, context = program, click.Context(program)
+        for word in words.split():
+            if not isinstance(command, click.Group):
+                break  # an argument
+            command = command.get_command(context, word)
+            assert command is not None, words

@@ -113,7 +113,7 @@ def _ready(facts: Facts) -> list[Finding]:
         if facts.pending_allocations:
             queued = counted(facts.pending_allocations, "allocation")
             message = f"{counted(count, 'ready job')} {verb} for {queued} in the queue."
-            return [Finding("in-queue", message, count, f"torc scheduled-compute-nodes list {id}", _some(ready))]
+            return [Finding("in-queue", message, count, f"torc status {id}", _some(ready))]
         return _no_runner(facts, ready)
     reasons, fitting = misfits(ready, runners)
     found = [_too_much(reason, id) for reason in reasons]

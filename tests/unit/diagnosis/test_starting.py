@@ -46,7 +46,7 @@ def only(*jobs, **facts):
         ((ready(1, labels=frozenset({"gpu"})), ready(2)), {}, "no-runner",
          "2 ready jobs wait, and no runner is active.", "torc run 3"),
         ((ready(1),), {"pending_allocations": 2}, "in-queue", "1 ready job waits for 2 allocations in the queue.",
-         "torc scheduled-compute-nodes list 3"),
+         "torc status 3"),
         ((ready(1, cpus=64), ready(2)), {"runners": [RunnerFacts(1, "a", room(8, GIB)), HERE]}, "too-much-cpus",
          "1 ready job needs 64 CPUs, and no runner has more than 8 CPUs.", "torc jobs list-resource-requirements 3"),
         ((ready(1, memory_bytes=16 * GIB), ready(2, memory_bytes=16 * GIB)), {"runners": [HERE]}, "too-much-memory",
