@@ -93,6 +93,7 @@ def test_an_output_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "torc_output").unlink()
     for place in ("spec.json", "/dev/null", "/proc/none"):
         refused(torc(tmp_path, "run", "spec.json", "--output-dir", place), place, "--output-dir")
+    assert told(tmp_path, "workflows", "list")["items"] == []
     works_again(tmp_path)
 
 

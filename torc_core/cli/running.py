@@ -103,7 +103,10 @@ def run_workflow(
     stays = options.persistent or _waits_for_more(service, workflow_id)
     if is_over and not stays and not has_duties(service, workflow_id):
         return tell_nothing_to_run(app, service, before, fail=options.fail_on_job_failure)
+    from torc_core.runner import output_files
+
     try:
+        output_files.make_folder(Path(options.output_dir) / output_files.FOLDER)  # before anything has begun
         before = _begin(app, service, before, force=force)
     except TorcError:
         if is_new:

@@ -26,6 +26,7 @@ from torc_core.runner.limits import Limits, RunnerTime
 from torc_core.runner.log import RunnerLog
 from torc_core.runner.node import capacity_of, journal_owner, node_record, offered
 from torc_core.runner.options import RunnerOptions, RunSummary
+from torc_core.runner.output_files import make_folder
 from torc_core.runner.recovery import recover
 from torc_core.runner.reporting import Reporter
 from torc_core.runner.side import SideProcesses
@@ -95,7 +96,7 @@ class Runner:
         workflow = self._workflow = service.get(Workflow, self._workflow_id)
         limits = self._limits = Limits.of(workflow.execution_config)
         launcher = Launcher(workflow, options, limits)
-        _make_folder(launcher.output_files.directory)
+        make_folder(launcher.output_files.directory)
         seconds = options.time_limit_seconds
         self._time = None if seconds is None else RunnerTime.of(began, seconds, limits)
         machine = this_machine()
@@ -117,7 +118,7 @@ class Runner:
         side = self._side = SideProcesses(self._executor)
         jobs = self._jobs = Jobs(self._executor, capacity, launcher, limits, self._before_start, side)
         folder = Path(options.output_dir) / FOLDER
-        _make_folder(folder)
+        make_folder(folder)
         node = service.create(node_record(workflow.id, options, here, gpus))
         journal = self._journal = Journal(
             folder, journal_owner(workflow, node.id), lambda text: self._voice.say(text, "WARN")
@@ -342,12 +343,3 @@ def _heard_in_time(options: RunnerOptions) -> RunnerOptions:
     if options.lease_seconds is None:
         return options
     return options._replace(poll_seconds=min(options.poll_seconds, options.lease_seconds / _BEATS))
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise TorcError(
-            f"cannot make the output folder {str(path)!r}: {exc.strerror}", hint="Choose another one with --output-dir"
-        ) from exc

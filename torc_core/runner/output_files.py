@@ -7,12 +7,23 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torc_core.errors import Invalid
+from torc_core.errors import Invalid, TorcError
 
 if TYPE_CHECKING:
     from torc_core.records.answers import JobLaunch
 
+FOLDER = "job_stdio"
 MODES = ("separate", "combined", "no_stdout", "no_stderr", "none")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder of a run and those above it; raises TorcError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise TorcError(
+            f"cannot make the output folder {str(path)!r}: {exc.strerror}", hint="Choose another one with --output-dir"
+        ) from exc
 
 
 class Streams(NamedTuple):
@@ -34,7 +45,7 @@ class OutputFiles:
 
     def __init__(self, output_dir: str, workflow_id: int, run_id: int, execution_config: Any = None) -> None:
         config = execution_config or {}
-        self.directory = Path(output_dir) / "job_stdio"
+        self.directory = Path(output_dir) / FOLDER
         self._head = f"{self.directory}/job_wf{workflow_id}_j"
         self._run = f"_r{run_id}_a"
         self._workflow_id = workflow_id
