@@ -4,26 +4,27 @@ import os
 import shlex
 import signal
 import subprocess
+from collections.abc import Collection, Sequence
 from threading import Timer
 
-from torc_core.contracts.executor import Capabilities, Executor, Handle, Observation, SubmitError
+from torc_core.contracts.executor import Capabilities, Executor, Handle, LaunchRequest, Observation, SubmitError
 
 
 class NiceExecutor(Executor):
     name = "nice"
     capabilities = Capabilities(runs_locally=True, poll_interval_seconds=0.2)
 
-    def __init__(self):
-        self._started = {}  # request and process by handle
-        self._canceled = set()
+    def __init__(self) -> None:
+        self._started: dict[Handle, tuple[LaunchRequest, subprocess.Popen[bytes]]] = {}
+        self._canceled: set[Handle] = set()
 
-    def render(self, request):
+    def render(self, request: LaunchRequest) -> str:
         return f"nice bash -c {shlex.quote(request.command)}"
 
-    def submit(self, requests):
+    def submit(self, requests: Sequence[LaunchRequest]) -> list[Handle | SubmitError]:
         return [self._start(request) for request in requests]
 
-    def _start(self, request):
+    def _start(self, request: LaunchRequest) -> Handle | SubmitError:
         combined = request.stderr == request.stdout
         stderr = os.devnull if combined else request.stderr or os.devnull
         try:
@@ -38,10 +39,10 @@ class NiceExecutor(Executor):
         self._started[handle] = (request, process)
         return handle
 
-    def poll(self, handles):
+    def poll(self, handles: Collection[Handle]) -> dict[Handle, Observation]:
         return {handle: self._look(handle) for handle in handles}
 
-    def _look(self, handle):
+    def _look(self, handle: Handle) -> Observation:
         if handle not in self._started:
             return Observation("lost")
         process = self._started[handle][1]
@@ -49,10 +50,12 @@ class NiceExecutor(Executor):
         code = process.poll()
         if code is None or (canceled and send(process, 0)):  # children have the grace too
             return Observation("running")
-        ended = {"exit_code": code} if code >= 0 else {"signal": -code}
-        return Observation("done", reason="canceled" if canceled else None, **ended)
+        reason = "canceled" if canceled else None
+        if code < 0:
+            return Observation("done", signal=-code, reason=reason)
+        return Observation("done", exit_code=code, reason=reason)
 
-    def cancel(self, handles, grace_seconds):
+    def cancel(self, handles: Collection[Handle], grace_seconds: float) -> None:
         for handle in handles:
             if self._look(handle).state == "running":
                 self._canceled.add(handle)
@@ -65,14 +68,14 @@ class NiceExecutor(Executor):
                 else:
                     send(process, signal.SIGKILL)
 
-    def close(self):
+    def close(self) -> None:
         for handle, (_, process) in self._started.items():
             if self._look(handle).state == "running":
                 send(process, signal.SIGKILL)
             process.wait()
 
 
-def send(process, number):
+def send(process: subprocess.Popen[bytes], number: int) -> bool:
     """Send a signal to a command and all it started; tell whether there was anything left."""
     try:
         os.killpg(process.pid, number)

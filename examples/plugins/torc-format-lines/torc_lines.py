@@ -5,5 +5,5 @@ from torc_core.hookspecs import hookimpl
 
 
 @hookimpl
-def torc_register_spec_formats():
+def torc_register_spec_formats() -> list[Provider]:
     return [Provider("lines", "torc_lines_format:LinesFormat", "One job a line", suffixes=(".jobs",))]

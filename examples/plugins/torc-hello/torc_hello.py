@@ -5,6 +5,6 @@ import click
 
 @click.command()
 @click.argument("name", default="world")
-def hello(name):
+def hello(name: str) -> None:
     """Greet NAME."""
     click.echo(f"Hello, {name}!")

@@ -5,5 +5,5 @@ from torc_core.hookspecs import hookimpl
 
 
 @hookimpl
-def torc_register_monitors():
+def torc_register_monitors() -> list[Provider]:
     return [Provider("pss", "torc_pss_monitor:PssMonitor", "Linux: memory that processes share is counted once")]

@@ -5,14 +5,16 @@ set in the configuration: ``[plugins.site-access]``, ``key_file = "/etc/torc/key
 """
 
 import hmac
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from torc_core.contracts.access import Principal
+from torc_core.contracts.access import AuthRequest, Principal
 from torc_core.hookspecs import hookimpl
 
 
 @hookimpl
-def torc_authenticate(request, settings):
+def torc_authenticate(request: AuthRequest, settings: Mapping[str, Any]) -> Principal | None:
     ticket = request.headers.get("x-site-ticket")
     if ticket is None:
         return None
@@ -24,7 +26,7 @@ def torc_authenticate(request, settings):
 
 
 @hookimpl
-def torc_authorize(principal, action, settings):
+def torc_authorize(principal: Principal, action: str, settings: Mapping[str, Any]) -> bool | None:
     if action.startswith("delete_") and principal.user not in settings.get("may_delete", ()):
         return False
     return None

@@ -5,5 +5,5 @@ from torc_core.hookspecs import hookimpl
 
 
 @hookimpl
-def torc_register_log_patterns():
+def torc_register_log_patterns() -> list[LogPattern]:
     return [LogPattern("Licence", r"\berror 33\b", advice="Wait for a licence: see licences.example.org.")]
