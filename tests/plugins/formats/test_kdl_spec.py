@@ -20,23 +20,69 @@ def problem(text):
     return caught.value.problem
 
 
-def test_a_whole_spec():
-    text = """
+SECTIONS = [
+    (
+        """
         name "demo"
         compute_node_wait_for_new_jobs_seconds 30
         use_pending_failed #true
-        parameters { lr "[0.1,0.2]"; i 5; }
+        """,
+        {"name": "demo", "compute_node_wait_for_new_jobs_seconds": 30, "use_pending_failed": True},
+    ),
+    ('parameters { lr "[0.1,0.2]"; i 5; }', {"parameters": {"lr": "[0.1,0.2]", "i": 5}}),
+    (
+        """
         file "raw" path="in/raw.csv"
         file "out_{k}" { path "out/{k}.csv"; parameters { k "1:3"; }; }
-        user_data "settings" { data "{\\"a\\": [1, null]}"; is_ephemeral #true; }
-        resource_requirements "small" { num_cpus 1; memory "512m"; runtime "PT5M"; }
+        """,
+        {
+            "files": [
+                {"name": "raw", "path": "in/raw.csv"},
+                {"name": "out_{k}", "path": "out/{k}.csv", "parameters": {"k": "1:3"}},
+            ]
+        },
+    ),
+    (
+        'user_data "settings" { data "{\\"a\\": [1, null]}"; is_ephemeral #true; }',
+        {"user_data": [{"name": "settings", "data": {"a": [1, None]}, "is_ephemeral": True}]},
+    ),
+    (
+        'resource_requirements "small" { num_cpus 1; memory "512m"; runtime "PT5M"; }',
+        {"resource_requirements": [{"name": "small", "num_cpus": 1, "memory": "512m", "runtime": "PT5M"}]},
+    ),
+    (
+        """
         failure_handler "retry" {
             rule { exit_codes 1 137; max_retries 5; }
             rule { match_all_exit_codes #true; recovery_script "./fix.sh"; }
         }
-        slurm_scheduler "gpu" { account "proj"; nodes 2; gres "gpu:4"; }
-        slurm_defaults { qos "high"; exclusive #true; nice -5; }
-        resource_monitor { enabled #true; granularity time_series; jobs { enabled #true; }; }
+        """,
+        {
+            "failure_handlers": [
+                {
+                    "name": "retry",
+                    "rules": [
+                        {"exit_codes": [1, 137], "max_retries": 5},
+                        {"match_all_exit_codes": True, "recovery_script": "./fix.sh"},
+                    ],
+                }
+            ]
+        },
+    ),
+    (
+        'slurm_scheduler "gpu" { account "proj"; nodes 2; gres "gpu:4"; }',
+        {"slurm_schedulers": [{"name": "gpu", "account": "proj", "nodes": 2, "gres": "gpu:4"}]},
+    ),
+    (
+        'slurm_defaults { qos "high"; exclusive #true; nice -5; }',
+        {"slurm_defaults": {"qos": "high", "exclusive": True, "nice": -5}},
+    ),
+    (
+        "resource_monitor { enabled #true; granularity time_series; jobs { enabled #true; }; }",
+        {"resource_monitor": {"enabled": True, "granularity": "time_series", "jobs": {"enabled": True}}},
+    ),
+    (
+        """
         job "clean_{k:02d}" {
             command "clean ${files.input.raw} {k}"
             resource_requirements "small"
@@ -47,54 +93,49 @@ def test_a_whole_spec():
             depends_on_regexes #"^clean_\\d+$"#
             cancel_on_blocking_job_failure #false
         }
-        action { trigger_type "on_jobs_ready"; action_type "run_commands"; job "merge"; command "a"; command "b"; }
-    """
-    assert data(text) == {
-        "name": "demo",
-        "compute_node_wait_for_new_jobs_seconds": 30,
-        "use_pending_failed": True,
-        "parameters": {"lr": "[0.1,0.2]", "i": 5},
-        "files": [
-            {"name": "raw", "path": "in/raw.csv"},
-            {"name": "out_{k}", "path": "out/{k}.csv", "parameters": {"k": "1:3"}},
-        ],
-        "user_data": [{"name": "settings", "data": {"a": [1, None]}, "is_ephemeral": True}],
-        "resource_requirements": [{"name": "small", "num_cpus": 1, "memory": "512m", "runtime": "PT5M"}],
-        "failure_handlers": [
-            {
-                "name": "retry",
-                "rules": [
-                    {"exit_codes": [1, 137], "max_retries": 5},
-                    {"match_all_exit_codes": True, "recovery_script": "./fix.sh"},
-                ],
-            }
-        ],
-        "slurm_schedulers": [{"name": "gpu", "account": "proj", "nodes": 2, "gres": "gpu:4"}],
-        "slurm_defaults": {"qos": "high", "exclusive": True, "nice": -5},
-        "resource_monitor": {"enabled": True, "granularity": "time_series", "jobs": {"enabled": True}},
-        "jobs": [
-            {
-                "name": "clean_{k:02d}",
-                "command": "clean ${files.input.raw} {k}",
-                "resource_requirements": "small",
-                "parameters": {"k": "1:3"},
-            },
-            {
-                "name": "merge",
-                "command": "merge",
-                "depends_on_regexes": ["^clean_\\d+$"],
-                "cancel_on_blocking_job_failure": False,
-            },
-        ],
-        "actions": [
-            {
-                "trigger_type": "on_jobs_ready",
-                "action_type": "run_commands",
-                "jobs": ["merge"],
-                "commands": ["a", "b"],
-            }
-        ],
-    }
+        """,
+        {
+            "jobs": [
+                {
+                    "name": "clean_{k:02d}",
+                    "command": "clean ${files.input.raw} {k}",
+                    "resource_requirements": "small",
+                    "parameters": {"k": "1:3"},
+                },
+                {
+                    "name": "merge",
+                    "command": "merge",
+                    "depends_on_regexes": ["^clean_\\d+$"],
+                    "cancel_on_blocking_job_failure": False,
+                },
+            ]
+        },
+    ),
+    (
+        'action { trigger_type "on_jobs_ready"; action_type "run_commands"; job "merge"; command "a"; command "b"; }',
+        {
+            "actions": [
+                {
+                    "trigger_type": "on_jobs_ready",
+                    "action_type": "run_commands",
+                    "jobs": ["merge"],
+                    "commands": ["a", "b"],
+                }
+            ]
+        },
+    ),
+]
+"""Each section of a document, as it is written and as data."""
+
+
+@pytest.mark.parametrize(("text", "expected"), SECTIONS, ids=[next(iter(expected)) for _, expected in SECTIONS])
+def test_a_section_alone(text, expected):
+    assert data(text) == {"jobs": [], **expected}
+
+
+def test_a_whole_spec():
+    whole = {name: value for _, expected in SECTIONS for name, value in expected.items()}
+    assert data("\n".join(text for text, _ in SECTIONS)) == whole
 
 
 @pytest.mark.parametrize(
