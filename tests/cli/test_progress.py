@@ -74,6 +74,12 @@ def test_lines_elsewhere_are_plain_and_say_what_failed(capsys):
     ]
 
 
+def test_large_numbers_of_jobs_are_all_written_alike(capsys):
+    with Display("info", summary(ready=20000, completed=1001)):
+        pass
+    assert capsys.readouterr().err == "Running 20,000 of 21,001 jobs; 1,001 ended before\n"
+
+
 class Terminal:
     """A program on a pseudo-terminal; what it shows is collected."""
 

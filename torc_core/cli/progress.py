@@ -88,8 +88,8 @@ class Display:
 
     def __enter__(self) -> Self:
         """Say what begins."""
-        done = f"; {self._before} ended before" if self._before else ""
-        self._lines("info", f"Running {self._total - self._before} of {counted(self._total, 'job')}{done}")
+        done = f"; {self._before:,} ended before" if self._before else ""
+        self._lines("info", f"Running {self._total - self._before:,} of {counted(self._total, 'job')}{done}")
         if self._says("info"):
             self._thread = threading.Thread(target=self._keep_up, name="display", daemon=True)
             self._thread.start()
