@@ -54,8 +54,7 @@ class Builder:
         self._jobs(known)
         self._workflow(monitor)
         slurm.check_slurm_defaults(spec, findings)
-        if order_jobs(made, findings):
-            check_all_edges(made, findings)
+        check_all_edges(made, order_jobs(made, findings), findings)
         if not skip_checks:
             slurm.check_nodes(spec, made, findings)
             slurm.check_fit(spec, made, findings)

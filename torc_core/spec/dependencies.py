@@ -14,10 +14,10 @@ _MOST_CYCLES = 10
 _MOST_SHOWN = 12
 
 
-def order_jobs(plan: Plan, findings: Findings) -> bool:
+def order_jobs(plan: Plan, findings: Findings) -> set[int]:
     """Sort the jobs by level (longest chain of explicit dependencies) and place in the spec.
 
-    Cycles are errors; then nothing is sorted and the answer is False.
+    Cycles are errors; then nothing is sorted. Returns the jobs on or behind a cycle.
     """
     jobs = plan.jobs
     waits = [job.depends_on for job in jobs]
@@ -26,10 +26,10 @@ def order_jobs(plan: Plan, findings: Findings) -> bool:
         levels, stuck = _levels([(w,) if w else () for w in waits])
         if stuck:
             _report_cycles(jobs, stuck, lambda i: waits[i], "depends_on", findings)
-            return False
+            return stuck
     if any(levels[i] > levels[i + 1] for i in range(len(levels) - 1)):
         _reorder(plan, sorted(range(len(jobs)), key=levels.__getitem__))
-    return True
+    return set()
 
 
 def _forward_levels(waits: Sequence[Positions]) -> list[int] | None:
@@ -124,16 +124,19 @@ class _Writers:
         return found
 
 
-def check_all_edges(plan: Plan, findings: Findings) -> None:
-    """Note cycles that files and user data close, and files that several jobs write."""
+def check_all_edges(plan: Plan, told: set[int], findings: Findings) -> None:
+    """Note cycles that files and user data close, and files that several jobs write.
+
+    What the jobs ``told`` depend on is left out: their cycles were reported already.
+    """
     jobs = plan.jobs
     files, data = _Writers(jobs, len(plan.files), "outputs"), _Writers(jobs, len(plan.data), "data_outputs")
     _warn_of_shared_outputs(plan, files.several, findings)
     if _all_forward(jobs, files.last, data.last):
         return
     waits = []
-    for job in jobs:
-        needed = [job.depends_on, *map(files.of, job.inputs), *map(data.of, job.data_inputs)]
+    for i, job in enumerate(jobs):
+        needed = [() if i in told else job.depends_on, *map(files.of, job.inputs), *map(data.of, job.data_inputs)]
         waits.append(list({id(wait): wait for wait in needed if wait}.values()))
     _, stuck = _levels(waits)
     if stuck:

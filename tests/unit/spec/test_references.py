@@ -131,6 +131,19 @@ def test_a_job_that_reads_what_it_writes_would_never_start():
     assert "reads what it writes" in problem(spec([job], files=FILES), "cycle").message
 
 
+def test_cycles_through_files_are_told_beside_those_of_depends_on():
+    jobs = [
+        {"name": "a", "depends_on": ["b"]},
+        {"name": "b", "depends_on": ["a"]},
+        {"name": "x", "input_files": ["a"], "output_files": ["b"]},
+        {"name": "y", "input_files": ["b"], "output_files": ["a"]},
+    ]
+    found = [p.message for p in problems(spec(jobs, files=FILES)) if p.code == "cycle"]
+    assert len(found) == 2
+    assert any("a -> b -> a" in text and "files" not in text for text in found)
+    assert any("x -> y -> x" in text and "files" in text for text in found)
+
+
 def test_a_long_cycle_is_shortened():
     jobs = [{"name": f"j{i}", "depends_on": [f"j{(i + 1) % 500}"]} for i in range(500)]
     found = problem(spec(jobs), "cycle")
