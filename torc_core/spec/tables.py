@@ -48,22 +48,24 @@ def _csv(text: str) -> Table:
 
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
-        rows = [[cell.strip() for cell in row] for row in reader if row]
+        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as exc:
         raise BadText(f"line {reader.line_num}: {exc}") from exc
-    if not rows:
+    if not lines:
         return Table({}, 0)
-    names, *rows = rows
+    (_, names), *lines = lines
+    if len(names) == 1 and (other := next((mark for mark in ";\t" if mark in names[0]), "")):
+        what = "a tab" if other == "\t" else f"{other!r}"
+        raise BadText(f"its columns are separated by {what}", hint="Separate them by commas.")
     for position, name in enumerate(names, 1):
         if not name:
             raise BadText(f"column {position} has no name")
         if names.count(name) > 1:
             raise BadText(f"two columns are called {name!r}")
-    for number, row in enumerate(rows, 1):
+    for line, row in lines:
         if len(row) != len(names):
-            raise BadText(
-                f"row {number} has {counted(len(row), 'cell')}, but there are {counted(len(names), 'column')}"
-            )
+            raise BadText(f"line {line} has {counted(len(row), 'cell')}, but there are {counted(len(names), 'column')}")
+    rows = [row for _, row in lines]
     columns: dict[str, list[Scalar]] = {
         name: [scalar(cell) for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=False)
     }
@@ -81,21 +83,21 @@ def _json_lines(text: str) -> Table:
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            rows.append(_decoded(line, f"line {number}: "))
+            rows.append(_decoded(line, number))
             if not isinstance(rows[-1], dict):
                 raise BadText(f"line {number}: expected an object")
     return _table_of(rows, "element")
 
 
-def _decoded(text: str, where: str = "") -> Any:
+def _decoded(text: str, first_line: int = 1) -> Any:
     import json
 
     try:
         return json.loads(text)
     except json.JSONDecodeError as exc:
-        raise BadText(f"{where}{exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
+        raise BadText(f"line {first_line + exc.lineno - 1}, column {exc.colno}: {exc.msg}") from exc
     except (ValueError, RecursionError) as exc:
-        raise BadText(f"{where}{exc}") from exc
+        raise BadText(f"line {first_line}: {exc}") from exc
 
 
 def _table_of(rows: list[Any], word: str) -> Table:

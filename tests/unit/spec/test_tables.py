@@ -46,7 +46,9 @@ def test_json_lines_hold_one_object_each(name):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("t.csv", "a,b\n1,2\n3\n", "row 2 has 1 cell, but there are 2 columns"),
+        ("t.csv", "a,b\n1,2\n\n3\n", "line 4 has 1 cell, but there are 2 columns"),
+        ("t.csv", "a;b\n1;2\n", "separated by ';'"),
+        ("t.csv", "a\tb\n1\t2\n", "separated by a tab"),
         ("t.csv", "a,a\n1,2\n", "two columns are called 'a'"),
         ("t.csv", "a, \n1,2\n", "column 2 has no name"),
         ("t.csv", "a\n", "no rows"),
@@ -59,7 +61,7 @@ def test_json_lines_hold_one_object_each(name):
         ("t.json", '[{"": 1}]', "element 1: a key is empty"),
         ("t.json", "[" * 100_000, "t.json"),
         ("t.jsonl", '{"a": 1}\n[1]\n', "line 2: expected an object"),
-        ("t.jsonl", '{"a": 1}\n{"a"\n', "line 2: "),
+        ("t.jsonl", '{"a": 1}\n{"a"\n', "line 2, column 5: "),
         ("t.txt", "a\n1\n", "no kind of table"),
         ("t", "a\n1\n", "no kind of table"),
     ],
