@@ -76,6 +76,9 @@ def _stop(source: Source, grammar: Grammar, at: int, opened: int, expected: str)
         return source.error(f"{expected}, but the file ends here", at, hint=hint)
     match = _TOKEN.match(text, at)
     found = match.group() if match else ""
+    if found == '"' and (string := _UNENDED.match(text, at)):
+        found = text[at : string.end() + 1]
+        return source.error(f"{expected}, found {found}", at, found=found)
     return source.error(f'{expected}, found "{found}"', at, hint=_hint(found), found=found)
 
 

@@ -67,7 +67,7 @@ def test_numbers_keep_their_kind(either):
     ("text", "line", "column", "part"),
     [
         ('{"a": 1,\n "b" 2}', 2, 6, '":"'),
-        ('{"a": 1\n "b": 2}', 2, 2, '","'),
+        ('{"a": 1\n "b": 2}', 2, 2, 'found "b"'),
         ('{"a": 1', 1, 8, "line 1"),
         ("[1, 2", 1, 6, "ends here"),
         ("[1 2]", 1, 4, '","'),
