@@ -4,6 +4,7 @@ Modules that declare values do not use ``from __future__ import annotations``: a
 """
 
 import enum
+import re
 import sys
 from collections.abc import Callable
 from types import NoneType, UnionType
@@ -23,6 +24,9 @@ class _Required(enum.Enum):
 
 REQUIRED: Any = _Required.REQUIRED
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", dict: "a mapping"}
+_NUMERALS = {_WORDS[int]: re.compile(r"-?[0-9]+"), _WORDS[float]: re.compile(r"-?[0-9]+(\.[0-9]+)?")}
+_A_LIST = "a list"
+_LONGEST_SHOWN = 60
 _INT64 = 2**63
 Trail = tuple[Any, Any] | None
 """A path as it is built while reading: (trail of the container, key); made into a Path only for a problem."""
@@ -111,7 +115,19 @@ def typed(found: Any) -> Any:
 
 def _mismatch(problems: list[Problem], trail: Trail, expected: str, found: Any) -> None:
     text = found if isinstance(found, str) else _short(found)
-    problems.append(Problem("type", f"expected {expected}, found {_short(found)}", path_of(trail), found=text))
+    message, hint = f"expected {expected}, found {_short(found)}", _mend(expected, found)
+    problems.append(Problem("type", message, path_of(trail), hint=hint, found=text))
+
+
+def _mend(expected: str, found: Any) -> str:
+    """Return what to write instead of a text that is right but for its form, else nothing."""
+    if type(found) is not str or len(found) > _LONGEST_SHOWN:
+        return ""
+    if expected == _WORDS[bool]:
+        return "Write it without quotes." if found in ("true", "false") else ""
+    if expected in (_WORDS[int], _WORDS[float]):
+        return "Write it without quotes." if _NUMERALS[expected].fullmatch(found) else ""
+    return f'Write ["{found}"].' if expected == _A_LIST and found and '"' not in found else ""
 
 
 def _short(found: Any) -> str:
@@ -122,14 +138,14 @@ def _short(found: Any) -> str:
     if found is None or isinstance(found, bool):
         return {None: "null", True: "true", False: "false"}[found]
     text = found if isinstance(found, Plain) else repr(found)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _list_reader(read_item: Reader) -> Reader:
     def read(found: Any, trail: Trail, problems: list[Problem]) -> Any:
         if type(found) is list:
             return [read_item(item, (trail, i), problems) for i, item in enumerate(found)]
-        _mismatch(problems, trail, "a list", found)
+        _mismatch(problems, trail, _A_LIST, found)
         return []
 
     return read

@@ -38,7 +38,7 @@ CODES: Final[dict[str, str]] = {
     "token-unknown": "a spec with constants has a token that is neither constant nor parameter",
     "token-left": "what looks like a parameter is none",
     "token-format": "a format asks for too many digits",
-    "param-value": "the value of a parameter cannot be read",
+    "param-value": "the value of a parameter cannot be read, or reads as something else than it looks like",
     "param-file": "a file with values cannot be read",
     "param-empty": "a parameter has no values, so the item disappears",
     "zip-length": "zipped parameters have different numbers of values",

@@ -136,7 +136,8 @@ def _range(text: str, limit: int) -> Sequence[Scalar]:
 def _integer_range(text: str, first: int, last: int, step: str, limit: int) -> range:
     by = _integer(step) if step else 1
     if by is None:
-        raise _not_a_range(text, f"the step {step!r} is not a whole number, but both ends are", "Write 0.0 for 0.")
+        hint = f"Write {first}.0 for the start to count in fractions." if _float(step) is not None else ""
+        raise _not_a_range(text, f"the step {step!r} is not a whole number, but both ends are", hint)
     if by == 0:
         raise _not_a_range(text, "the step is zero")
     if (last - first) // by >= limit:

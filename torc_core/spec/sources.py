@@ -156,10 +156,14 @@ class Sources:
 
     def _read(self, value: Json, what: str, path: Path) -> Sequence[Scalar] | None:
         try:
-            return values_of(value, self._tables.read_file, self.limit)
+            values = values_of(value, self._tables.read_file, self.limit)
         except BadText as exc:
             self.findings.bad_text(exc, what, path, found=str(value))
             return None
+        if isinstance(value, str) and value.strip().startswith("[") != value.strip().endswith("]"):
+            why = f"{what}: {value.strip()!r} is one text, not a list"
+            self.findings.warning("param-value", why, path, hint="A list begins with [ and ends with ].", found=value)
+        return values
 
     def _combined(
         self, values: dict[str, Sequence[Scalar]], item: ExpandedSpec, path: Path, label: str, field: str

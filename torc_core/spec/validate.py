@@ -29,6 +29,7 @@ RETIRED = {
     "compute_node_min_time_for_new_jobs_seconds": "Set it on the stored workflow.",
 }
 """Fields that were or look like fields of a spec, with what to do instead."""
+ENV_NAME_HINT = "Use letters, digits and _, with no digit first."
 
 
 def unique_names(
@@ -86,7 +87,7 @@ def check_env(env: dict[str, str] | None, findings: Findings) -> None:
     for name in env or ():
         if not IDENTIFIER.fullmatch(name):
             what = f"{name!r} cannot be the name of an environment variable"
-            findings.error("env-name", what, ("env", name), found=name)
+            findings.error("env-name", what, ("env", name), hint=ENV_NAME_HINT, found=name)
 
 
 def check_groups(groups: list[str] | None, findings: Findings) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.unit.spec.small_specs import reader
+from tests.unit.spec.small_specs import problems, reader, spec
 from torc_core.spec.findings import BadText
 from torc_core.spec.parameters import number_text, values_of
 
@@ -204,3 +204,16 @@ def test_very_long_numbers_are_floats_or_infinite_and_no_accident():
     assert values_of("-" + "0" * 30) == [0]
     assert values_of("9223372036854775807") == [2**63 - 1]
     assert values_of("-9223372036854775808") == [-(2**63)]
+
+
+@pytest.mark.parametrize(("text", "hint"), [("1:5:0.5", "Write 1.0"), ("-2:4:0.5", "Write -2.0"), ("1:5:x", "[1:5:x]")])
+def test_a_step_that_is_no_whole_number_gets_the_start_to_write(text, hint):
+    with pytest.raises(BadText, match="not a whole number") as caught:
+        values_of(text)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(("text", "warnings"), [("[1,2", 1), ("1,2]", 1), ("[1,2]", 0), ("1,2", 0), ("@[x", 0)])
+def test_a_list_without_one_of_its_brackets_is_warned_of(text, warnings):
+    found = problems(spec([{"name": "j{a}", "parameters": {"a": text}}]), {"[x": "1"})
+    assert [(p.code, p.severity) for p in found] == [("param-value", "warning")] * warnings

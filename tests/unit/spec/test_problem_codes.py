@@ -392,3 +392,24 @@ def test_a_missing_name_that_resembles_nothing_is_to_be_defined(part, code):
 def test_a_retired_field_says_what_to_write_instead():
     [found] = problems(spec(slurm_config={}))
     assert "execution_config" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (job(depends_on="x"), 'Write ["x"].'),
+        (job(depends_on=7), ""),
+        (job(priority="2"), "Write it without quotes."),
+        (job(priority="high"), ""),
+        (job(priority="2.5"), ""),
+        (job(supports_termination="true"), "Write it without quotes."),
+        (job(supports_termination="yes"), ""),
+    ],
+)
+def test_a_value_in_the_wrong_form_says_how_to_write_it(data, hint):
+    assert [(p.code, p.hint) for p in problems(data)] == [("type", hint)]
+
+
+@pytest.mark.parametrize("data", [job(env={"1A": "x"}), spec([J], env={"1A": "x"})])
+def test_the_name_of_a_variable_that_no_shell_takes_says_what_is_allowed(data):
+    assert [p.hint for p in problems(data)] == ["Use letters, digits and _, with no digit first."]
