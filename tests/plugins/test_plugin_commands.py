@@ -59,3 +59,13 @@ def test_a_disabled_command_is_unknown(torc, examples):
     done = torc("hello", plugins=examples, TORC_PLUGINS_DISABLED="hello")
     assert done.returncode == 2
     assert "hello" in done.stderr
+
+
+def test_a_workflow_runs_on_the_executor_of_a_plugin_that_is_asked_how_far_jobs_are(torc, examples, tmp_path):
+    jobs = [{"name": "first", "command": "nice; exit 0"}, {"name": "second", "command": "exit 3"}]
+    (tmp_path / "spec.json").write_text(json.dumps({"name": "w", "jobs": jobs}))
+    done = torc("run", "spec.json", "--executor", "nice", plugins=examples)
+    assert (done.returncode, "Error" in done.stderr) == (0, False), done.stderr
+    results = json.loads(torc("results", "list", "1", "-f", "json").stdout)["items"]
+    assert {result["job_name"]: result["return_code"] for result in results} == {"first": 0, "second": 3}
+    assert torc("jobs", "logs", "1").stdout == "10\n"  # nice(1) adds ten

@@ -303,7 +303,8 @@ class Runner:
         ]
         if (jobs.running or self._side.running) and self._executor.wake_fd() is None:
             times.append(self._asked_at + self._executor.capabilities.poll_interval_seconds)
-        return max(0, int((min(t for t in times if t is not None) - now) * 1000) + 1)
+        due = min(t for t in times if t is not None)  # what was never done yet has been due forever
+        return int((max(due, now) - now) * 1000) + 1
 
     def _has_failures(self) -> bool:
         return self._voice.tally.has_failures or self._turns.is_canceled
