@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from torc_core.errors import Forbidden, TorcError
+from torc_core.errors import Forbidden, TorcError, Unavailable
+from torc_core.operations import Operation
 from torc_core.service.api import OPERATIONS, Service
 from torc_core.service.connection import Closed, Frames, carry_out, greet, send_events, wire_error
 from torc_core.service.folders import remove_socket, socket_path
@@ -108,25 +109,37 @@ class Listener:
             self._closed.wait(_RETRY_S)
 
     def serve(self, connection: _Connection) -> None:
-        """Prove, then answer requests until the connection ends."""
+        """Prove, then answer requests until the connection ends or the owner does, which is told."""
         frames = connection.frames
         frames.socket.settimeout(_GREETING_S)
         _check_user(frames.socket)
         service = self._service_for(greet(frames, self._token))
         frames.socket.settimeout(None)
-        while True:
+        while not self._closed.is_set():
             try:
                 request = frames.receive()
             except TorcError as exc:
                 frames.send(wire_error(exc))
                 continue
+            except Closed:
+                break
             op = OPERATIONS.get(str(request.get("op")))
+            if not self._may_begin(connection, op):
+                break
             if op is not None and op.is_stream:
                 send_events(frames, service, op, request)
                 return
-            connection.is_changing = op is not None and not op.is_read_only
-            frames.send_body(carry_out(service, request))
-            connection.is_changing = False
+            answer = carry_out(service, request)
+            connection.only_reads = False
+            frames.send_body(answer)
+        if self._closed.is_set():
+            frames.send(wire_error(_ending()))
+
+    def _may_begin(self, connection: _Connection, op: Operation | None) -> bool:
+        """Say whether a request is carried out; whoever closes knows then that it is."""
+        with self._lock:
+            connection.only_reads = op is not None and (op.is_read_only or op.is_stream)
+            return not self._closed.is_set()
 
     def forget(self, thread: threading.Thread) -> None:
         """Let go of a connection that has ended."""
@@ -134,7 +147,10 @@ class Listener:
             self._connections.pop(thread, None)
 
     def close(self, finish_s: float = _FINISH_S) -> None:
-        """Take no more requests, let those end that change something, close every connection. Twice is fine."""
+        """Take no more requests, let those end that change something, close every connection. Twice is fine.
+
+        Neighbours are told, so that they know of a request without an answer that nobody has begun it.
+        """
         with self._lock:
             if self._closed.is_set():
                 return
@@ -151,7 +167,7 @@ class Listener:
                 connection.frames.socket.shutdown(socket.SHUT_RD)
         deadline = time.monotonic() + finish_s
         for thread, connection in connections.items():
-            if connection.is_changing and thread is not threading.current_thread():
+            if not connection.only_reads and thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
             connection.frames.close()
         self._close_sockets()
@@ -171,7 +187,7 @@ class _Connection:
 
     def __init__(self, listener: Listener, sock: socket.socket) -> None:
         self.listener, self.frames = listener, Frames(sock)
-        self.is_changing = False
+        self.only_reads = False  # what is being answered; it can be asked again
         if sock.family != socket.AF_UNIX:
             keep_alive(sock)
 
@@ -197,6 +213,12 @@ def keep_alive(sock: socket.socket) -> None:
     for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):  # not everywhere
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _ending() -> Unavailable:
+    return Unavailable(
+        "the owner of the database is ending", hint="Run the command again: another one is found.", outcome="not sent"
+    )
 
 
 def _check_user(sock: socket.socket) -> None:

@@ -228,9 +228,10 @@ def _connected(address: str) -> socket.socket:
 
 
 def _is_over(sock: socket.socket) -> bool:
-    """Whether the other side has closed an idle connection."""
+    """Whether the other side has closed an idle connection, or has said that it will."""
     try:
-        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return True
     except BlockingIOError:
         return False
     except OSError:

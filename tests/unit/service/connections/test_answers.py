@@ -18,6 +18,7 @@ from torc_core.records.resources import Job, Workflow
 from torc_core.service.connection import answer_of
 from torc_core.service.listener import Listener
 from torc_core.service.remote import RemoteService
+from torc_core.testing.executors import wait_for
 
 # answers and errors
 
@@ -143,6 +144,43 @@ def test_closing_lets_a_change_end_and_its_answer_arrive(listener, remote, servi
     asking.join(20)
     closing.join(20)
     assert [w.name for w in answers] == ["w"]
+
+
+def test_a_request_that_comes_while_the_owner_ends_is_known_to_be_not_carried_out(listener, service):
+    started, go_on, calls = threading.Event(), threading.Event(), []
+
+    def slow(id):
+        calls.append(id)
+        started.set()
+        assert go_on.wait(20)
+        return Workflow(id=1, name="w", user="me")
+
+    service.cancel_workflow = slow
+    frames = proved(listener)
+    for id in (1, 2):
+        frames.send({"op": "cancel_workflow", "args": {"id": id}})
+    assert started.wait(20)
+    closing = threading.Thread(target=listener.close)
+    closing.start()
+    wait_for(lambda: listener._closed.is_set(), "the end of the listener")
+    go_on.set()
+    assert answer_of(frames.receive())["name"] == "w"
+    with pytest.raises(Unavailable) as caught:
+        answer_of(frames.receive())
+    closing.join(20)
+    assert (caught.value.details["outcome"], calls) == ("not sent", [1])
+    frames.close()
+
+
+def test_whoever_asks_nothing_is_told_of_the_end(listener):
+    frames = proved(listener)
+    frames.send({"op": "ping"})
+    frames.receive()
+    listener.close()
+    with pytest.raises(Unavailable) as caught:
+        answer_of(frames.receive())
+    assert caught.value.details["outcome"] == "not sent"
+    frames.close()
 
 
 def test_closing_does_not_wait_for_those_who_wait(listener, remote):
