@@ -158,7 +158,8 @@ class PluginLoader:
         if plugin.state == DISABLED:
             return
         if same is not None and same.state != DISABLED:
-            self._break(plugin, "plugin-duplicate", f"{plugin} has the same name as {same}")
+            what = f"{plugin} has the same name as {same}"
+            self._break(plugin, "plugin-duplicate", what, leave_out_one(plugin, same))
             return
         try:
             module = _import_file(plugin) if plugin.target.endswith(".py") else load_target(plugin.target)
@@ -197,9 +198,9 @@ class PluginLoader:
             if name not in plugin.hooks and callable(getattr(module, name, None)):
                 self.drop(plugin, "plugin-hook", f"{plugin}: {name} is not marked with @hookimpl and is ignored")
 
-    def _break(self, plugin: Plugin, code: str, message: str) -> None:
+    def _break(self, plugin: Plugin, code: str, message: str, hint: str = "") -> None:
         plugin.state = BROKEN
-        self.drop(plugin, code, message)
+        self.drop(plugin, code, message, hint)
 
     def _site_files(self) -> list[str]:
         if not self._directory:
@@ -218,6 +219,16 @@ def leave_out(plugin: Plugin) -> str:
     if plugin.target in BUILTIN.values():
         return "It comes with torc: install torc again"
     return f"Correct it, or leave it out with TORC_PLUGINS_DISABLED={plugin.name}"
+
+
+def leave_out_one(plugin: Plugin, same: Plugin) -> str:
+    """Return the hint how to use one of two plugins that offer the same, or are called the same."""
+    words = []
+    for one, other in ((plugin, same), (same, plugin)):
+        word = one.name if one.name not in (other.name, other.distribution) else one.distribution
+        if one.target not in BUILTIN.values() and word not in ("", other.name, other.distribution):
+            words.append(f"TORC_PLUGINS_DISABLED={word}")
+    return f"Leave out the one you do not want: {' or '.join(words)}" if words else "Rename one of them"
 
 
 def _import_file(plugin: Plugin) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torc_core.contracts.provider import Provider, load_target, told
 from torc_core.errors import Invalid, NotFound, PluginError
-from torc_core.plugin_loading import ACTIVE, Plugin, PluginLoader
+from torc_core.plugin_loading import ACTIVE, Plugin, PluginLoader, leave_out_one
 from torc_core.problems import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -80,17 +80,23 @@ class PluginHost:
         directory: str = "",
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         trace: bool = False,
+        own_commands: Collection[str] = (),
     ) -> None:
-        """``only`` (None: all) and ``disabled`` name plugins or their distributions; built-in ones always stay."""
+        """``only`` (None: all) and ``disabled`` name plugins or their distributions; built-in ones always stay.
+
+        ``own_commands`` are the names of commands that no plugin can have.
+        """
         self.loader = PluginLoader(only, disabled, directory, settings or {}, trace)
         self._registries: dict[str, dict[str, Offer]] = {kind: {} for kind in REGISTRIES}
         self._asked: set[tuple[str, str]] = set()  # kind and plugin
         self._commands_added = False
+        self._own_commands = own_commands
+        self._about: dict[str, str] = {}  # kind by the message about something that is not used
         self.problems: list[Problem] = self.loader.problems
         """What was skipped so far, and why; grows while plugins are used."""
 
     @classmethod
-    def from_config(cls, config: Config) -> PluginHost:
+    def from_config(cls, config: Config, own_commands: Collection[str] = ()) -> PluginHost:
         """Make the host that the configuration describes."""
         return cls(
             only=config["plugins.only"],
@@ -98,6 +104,7 @@ class PluginHost:
             directory=config["plugins.directory"] or "",
             settings=config.plugin_settings,
             trace=config["plugins.trace"],
+            own_commands=own_commands,
         )
 
     # what plugins offer
@@ -263,6 +270,7 @@ class PluginHost:
                     _check_words(provider, f"{plugin}: {hook}")
                     self._add(Offer(kind, provider, plugin))
             except PluginError as exc:
+                self._about[str(exc)] = kind
                 self.loader.drop(plugin, "plugin-failed", str(exc))
         if kind == COMMAND and self.loader.searched and not self._commands_added:
             self._commands_added = True
@@ -271,17 +279,26 @@ class PluginHost:
                     self._add(Offer(kind, Provider(plugin.name, plugin.target), plugin))
 
     def _add(self, offer: Offer) -> None:
-        registry = self._registries[offer.kind]
-        same = registry.get(offer.provider.name)
-        if same is None:
-            registry[offer.provider.name] = offer
+        registry, name = self._registries[offer.kind], offer.provider.name
+        same = registry.get(name)
+        what = f'{offer.kind} "{name}" of {offer.plugin}'
+        if offer.kind == COMMAND and name in self._own_commands:
+            what, hint = f"{what} is built in and cannot be replaced", f"Give it another name than {name}"
+        elif same is not None:
+            what, hint = (
+                f"{what} is also offered by {same.plugin}, which is used",
+                leave_out_one(offer.plugin, same.plugin),
+            )
+        else:
+            registry[name] = offer
             return
-        what = f'{offer.kind} "{offer.provider.name}" of {offer.plugin} is also offered by {same.plugin}, which is used'
-        self.loader.drop(offer.plugin, "plugin-duplicate", what)
+        self._about[what] = offer.kind
+        self.loader.drop(offer.plugin, "plugin-duplicate", what, hint)
 
     def _missing(self, kind: str, name: str) -> NotFound:
         """Return the error for a name nobody offers, with the failures of those who might have."""
-        broken = [plugin.error for plugin in self.plugins() if plugin.error]
+        self.plugins()  # so that all have been asked
+        broken = [p.message for p in self.problems if self._about.get(p.message, kind) == kind]
         known = [offer.provider for offer in self.offers(kind)]
         listed = ", ".join(f"{p.name} ({' '.join(p.suffixes)})" if p.suffixes else p.name for p in known)
         message = f'{kind} "{name}" is not available' + (f": {'; '.join(broken)}" if broken else "")
@@ -307,7 +324,7 @@ def _make(offer: Offer) -> Any:
 
 def checked(answer: Any, item: type, what: str) -> list[Any]:
     """Return the answer of a collecting hook if it is a list of ``item``; raises PluginError."""
-    if isinstance(answer, list | tuple):
+    if isinstance(answer, list | tuple) and not isinstance(answer, item):  # records are tuples, too
         wrong = next((entry for entry in answer if not isinstance(entry, item)), None)
         if wrong is None:
             return list(answer)

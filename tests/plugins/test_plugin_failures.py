@@ -1,11 +1,12 @@
 """Plugins that break something are named, and the rest works."""
 
+import re
 import sys
 
 import pytest
 
 from tests.plugins.plugin_texts import HEAD, executors
-from torc_core.errors import PluginError
+from torc_core.errors import NotFound, PluginError
 from torc_core.plugins import COMMAND, EXECUTOR, FORMAT, PluginHost
 from torc_core.spec.plan import Plan
 
@@ -27,6 +28,11 @@ def codes(host):
         (f"{HEAD}\n@hookimpl\ndef torc_register_executors():\n    1 / 0", "plugin-failed", "ZeroDivisionError"),
         (f"{HEAD}\n@hookimpl\ndef torc_register_executors(): ...", "plugin-failed", "returned a NoneType"),
         (f"{HEAD}\n@hookimpl\ndef torc_register_executors():\n    return ['x']", "plugin-failed", "list with a str"),
+        (
+            f"{HEAD}\n@hookimpl\ndef torc_register_executors():\n    return Provider('x', 'a:B')",
+            "plugin-failed",
+            "returned a Provider, expected a list of Provider",
+        ),
         (executors("x", target="module"), "plugin-failed", 'expected "package.module:Attribute"'),
         (executors("local"), "plugin-duplicate", 'also offered by plugin "builtin"'),
     ],
@@ -59,7 +65,7 @@ def test_the_first_of_two_providers_with_one_name_is_used_and_both_are_named(plu
     [problem] = host.problems
     assert 'executor "pbs" of plugin "b" (torc-b 0.2)' in problem.message
     assert 'plugin "a" (torc-a 0.2)' in problem.message
-    assert "TORC_PLUGINS_DISABLED=b" in problem.hint
+    assert "TORC_PLUGINS_DISABLED=b or TORC_PLUGINS_DISABLED=a" in problem.hint
 
 
 def test_two_plugins_with_one_name_are_not_mixed(plugin):
@@ -69,6 +75,12 @@ def test_two_plugins_with_one_name_are_not_mixed(plugin):
     host = PluginHost()
     assert [p.state for p in host.plugins() if p.name == "pbs"] == ["active", "broken"]
     assert codes(host) == ["plugin-duplicate"]
+    words = re.findall(r"TORC_PLUGINS_DISABLED=(\S+)", host.problems[0].hint)
+    assert sorted(words) == ["other-pbs", "torc-pbs"]
+    for word in words:
+        left = PluginHost(disabled=[word])
+        assert sorted(p.state for p in left.plugins() if p.name == "pbs") == ["active", "disabled"]
+        assert left.problems == []
 
 
 def test_a_rule_that_raises_stops_the_spec_and_is_named(plugin):
@@ -121,6 +133,27 @@ def test_commands_of_their_own_group_are_offered_without_being_imported(plugin):
     [offer] = [offer for offer in host.offers(COMMAND) if offer.plugin.distribution != "torc"]
     assert (offer.provider.name, offer.plugin.distribution) == ("greet", "torc-greet")
     assert "torc_greet" not in sys.modules
+
+
+@pytest.mark.parametrize("group", ["torc", "torc.commands"])
+def test_a_command_that_is_built_in_is_not_replaced_and_not_listed(plugin, group):
+    hook = "\n@hookimpl\ndef torc_register_commands():\n    return [Provider('run', 'torc_run:main')]\n"
+    plugin("run", HEAD + hook, group=group, target="torc_run:main" if group == "torc.commands" else "")
+    host = PluginHost(own_commands={"run", "jobs"})
+    assert "run" not in [offer.provider.name for offer in host.offers(COMMAND)]
+    assert codes(host) == ["plugin-duplicate"]
+    assert "is built in and cannot be replaced" in host.problems[0].message
+
+
+def test_what_is_missing_is_told_with_failures_that_may_be_the_reason_only(plugin):
+    plugin("gone", "import no_such_library")
+    plugin("none", f"{HEAD}\n@hookimpl\ndef torc_register_spec_formats(): ...")
+    plugin("local", executors("local"))
+    with pytest.raises(NotFound) as caught:
+        PluginHost().format_for("toml")
+    assert "no_such_library" in str(caught.value)
+    assert "torc_register_spec_formats returned a NoneType" in str(caught.value)
+    assert "torc-local" not in str(caught.value)
 
 
 def test_two_commands_with_one_name_are_reported(plugin):

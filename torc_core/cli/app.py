@@ -50,9 +50,10 @@ class App:
     def host(self) -> PluginHost:
         """All plugins."""
         if self._host is None:
+            from torc_core.cli.main import COMMANDS
             from torc_core.plugins import PluginHost
 
-            self._host = PluginHost.from_config(self.config)
+            self._host = PluginHost.from_config(self.config, {name for part in COMMANDS.values() for name in part})
         return self._host
 
     @property
