@@ -10,11 +10,15 @@ from torc_core.service.turn import Turn, of_workflow, with_ids
 
 VARIABLE = "TORC_ORCHESTRATOR_LINEAGE_ID"
 """Tells a job in which lineage it was added."""
+ORIGIN = "spawn"
+"""The origin of the jobs that were added."""
+PREFIX = "__torc_lineage__"
+"""With it begin the names of the user data that calls are remembered in."""
 _DIGITS = 6
 
 
 def _prefix(lineage: str) -> str:
-    return f"__torc_lineage__{lineage}__"
+    return f"{PREFIX}{lineage}__"
 
 
 def count(turn: Turn, workflow_id: int, lineage: str) -> int:

@@ -234,7 +234,8 @@ def _row(
     links = [stored(fields["depends_on_job_ids"], ids or None) for ids in newcomer[2:]]
     return (
         newcomer.id, workflow_id, job.name, job.command, BLOCKED, job.priority or 0,
-        int(job.cancel_on_blocking_job_failure), int(job.supports_termination), 1, "spawn", needs_id, handler_id,
-        *links, job.invocation_script, stored(fields["env"], {**(job.env or {}), lineages.VARIABLE: lineage}),
+        int(job.cancel_on_blocking_job_failure), int(job.supports_termination), 1, lineages.ORIGIN, needs_id,
+        handler_id, *links, job.invocation_script,
+        stored(fields["env"], {**(job.env or {}), lineages.VARIABLE: lineage}),
         stored(fields["labels"], labels), stored(fields["stdio"], job.stdio),
     )  # fmt: skip

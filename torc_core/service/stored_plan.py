@@ -16,6 +16,7 @@ from torc_core.records.resources import (
     Workflow,
     WorkflowAction,
 )
+from torc_core.service import lineages
 from torc_core.service.api import Service
 from torc_core.service.planned import RECORD_NAMES
 from torc_core.spec.plan import NOTHING, Plan, PlannedData, PlannedFile, PlannedJob
@@ -38,8 +39,13 @@ class _Places(NamedTuple):
     handlers: dict[int, int]
 
 
-def plan_of(service: Service, workflow_id: int, only: Sequence[JobStatus] | None = None) -> Plan:
-    """Return the plan of a workflow; with ``only``, of the jobs in these statuses, which wait only for each other."""
+def plan_of(
+    service: Service, workflow_id: int, only: Sequence[JobStatus] | None = None, *, with_spawned: bool = True
+) -> Plan:
+    """Return the plan of a workflow; with ``only``, of the jobs in these statuses, which wait only for each other.
+
+    Without those that jobs have spawned (and what is remembered of that), it is of the workflow before it ran.
+    """
 
     def all_of(kind: type[P], **filters: Any) -> list[P]:
         return list(service.each(kind, workflow_id, **filters))
@@ -47,7 +53,11 @@ def plan_of(service: Service, workflow_id: int, only: Sequence[JobStatus] | None
     jobs = all_of(Job, include_relationships=True)
     if only is not None:
         jobs = [job for job in jobs if job.status in only]
+    if not with_spawned:
+        jobs = [job for job in jobs if job.origin != lineages.ORIGIN]
     files, data, needs = all_of(File), all_of(UserData), all_of(ResourceRequirements)
+    if not with_spawned:
+        data = [record for record in data if not record.name.startswith(lineages.PREFIX)]
     schedulers, handlers = all_of(SlurmScheduler), all_of(FailureHandler)
     places = _Places(*(_places(kind) for kind in (jobs, files, data, needs, schedulers, handlers)))
     plan = Plan()

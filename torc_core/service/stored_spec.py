@@ -23,8 +23,8 @@ class StoredSpec(NamedTuple):
 
 
 def stored_spec(service: Service, workflow_id: int) -> StoredSpec:
-    """Return the spec of a workflow, expanded: every job by itself."""
-    plan = plan_of(service, workflow_id)
+    """Return the spec of a workflow, expanded: every job by itself, but for those that other jobs add when they run."""
+    plan = plan_of(service, workflow_id, with_spawned=False)
     unsaid: list[str] = []
     plan.workflow = _workflow(plan.workflow, unsaid)
     _name_schedulers(plan)

@@ -9,9 +9,10 @@ import pytest
 from tests.unit.service.conftest import Desk
 from tests.unit.service.spawning_desk import by_name, records, run_all, running, spawn, spawn_jobs
 from torc_core.errors import Invalid
-from torc_core.records.resources import FailureHandler, ResourceRequirements
+from torc_core.records.resources import FailureHandler, ResourceRequirements, UserData
 from torc_core.service.local import LocalService
 from torc_core.service.owner import Owner
+from torc_core.service.stored_spec import stored_spec
 from torc_core.status import JobStatus
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
@@ -178,3 +179,14 @@ def test_names_are_found_by_index_however_many_jobs_there_are(tmp_path: Path) ->
     assert [plan for plan in plans if "jobs_by_workflow_id_name" in plan]
     assert not [plan for plan in plans if plan.endswith("jobs_by_workflow_id (workflow_id=?)")]
     desk.service.close()
+
+
+def test_a_spec_of_the_workflow_has_neither_new_jobs_nor_what_is_remembered_of_them(desk: Desk) -> None:
+    a = running(desk, (), (0,))
+    desk.service.create(UserData(workflow_id=desk.workflow_id, name="kept", data=1))
+    spawn(desk, a, "x", state={"at": 1})
+    spawn_jobs(desk, a, state={"at": 2})
+    assert len(records(desk)) == 3
+    data = stored_spec(desk.service, desk.workflow_id).data
+    assert [job["name"] for job in data["jobs"]] == ["a", "b"]
+    assert [record["name"] for record in data["user_data"]] == ["kept"]
