@@ -104,6 +104,10 @@ class PluginLoader:
         for name in sorted(set(self._only or ()) - named):
             hint = did_you_mean(name, named) or 'See "torc plugins list"'
             self._note("plugin-unknown", f'TORC_PLUGINS names "{name}", which is not installed', hint)
+        known = {plugin.name for plugin in self.plugins}
+        for name in sorted(self._settings.keys() - known):
+            if hint := did_you_mean(name, known):  # else it may be for a plugin of another environment
+                self._note("plugin-unknown", f"[plugins.{name}] has settings for no plugin", hint)
 
     def implementations(self, hook: str, *, last_first: bool = False) -> list[tuple[Plugin, HookImpl]]:
         """Return what implements a hook, in order of loading or the other way round.
@@ -209,7 +213,8 @@ class PluginLoader:
             with os.scandir(self._directory) as entries:
                 names = sorted(e.name for e in entries if e.name.endswith(".py") and not e.name.startswith(("_", ".")))
         except OSError as exc:
-            self._note("plugin-import", f"plugins.directory cannot be read: {exc}", 'See "torc config show"')
+            what = f"plugins.directory {self._directory} cannot be read: {exc.strerror or exc}"
+            self._note("plugin-import", what, 'See "torc config show"')
             return []
         return [f"{self._directory}/{name}" for name in names]
 

@@ -202,3 +202,12 @@ def test_a_class_can_be_the_plugin(plugin):
     spec = {}
     PluginHost().amend_spec(spec, "a.yaml")
     assert spec == {"seen": True}
+
+
+def test_settings_for_a_misspelt_plugin_are_reported(plugin):
+    plugin("solar", HEAD)
+    host = PluginHost(settings={"solra": {"project": "x"}, "solar": {}, "elsewhere": {}, "builtin": {}})
+    host.plugins()
+    [problem] = host.problems
+    assert (problem.code, problem.severity, problem.hint) == ("plugin-unknown", "warning", 'Did you mean "solar"?')
+    assert "[plugins.solra]" in problem.message

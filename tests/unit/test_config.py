@@ -162,6 +162,8 @@ def test_a_mistake_is_an_error_with_file_line_column_and_reason(place, text, lin
         ("clent = 1", "client"),
         ("poll_interval = 5", "client.run.poll_interval"),
         ("[client]\napi_ulr = 'x'", "client.api_url"),
+        ("[client.rnu]\nnum_cpus = 2", "client.run"),
+        ("[client]\nrun_output = 'x'", "client.run.output_dir"),
     ],
 )
 def test_an_unknown_key_leads_to_the_one_that_was_meant(place, text, meant):
@@ -319,3 +321,13 @@ def test_text_for_an_option_is_read_or_refused():
     with pytest.raises(BadValue, match="expected true or false"):
         from_text(switch, "2")
     assert expected(OPTIONS["client.run.num_gpus"]) == "a whole number, 0 or more"
+
+
+def test_a_file_that_cannot_be_read_says_why_in_words(place):
+    place.user.write_bytes(b"a = \xff")
+    place.local.mkdir()
+    config = read_config(str(place.cwd), place.env, system=str(place.system))
+    assert [(p.file, p.code, p.message) for p in config.problems] == [
+        (str(place.user), "config-read", "cannot be read: it is not UTF-8 text"),
+        (str(place.local), "config-read", "cannot be read: Is a directory"),
+    ]

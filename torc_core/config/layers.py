@@ -97,7 +97,8 @@ def _read_file(config: Config, file: ConfigFile) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, UnicodeDecodeError) as exc:
-        config.problems.append(Problem("config-read", f"cannot be read: {exc}", file=file.path))
+        why = "it is not UTF-8 text" if isinstance(exc, UnicodeDecodeError) else exc.strerror or str(exc)
+        config.problems.append(Problem("config-read", f"cannot be read: {why}", file=file.path))
         return
     import tomllib  # not every command finds a file
 
@@ -156,7 +157,8 @@ def _tables_below(key: str) -> bool:
 
 def _nearest(key: str) -> str:
     section = "" if "." in key else did_you_mean(key, SECTIONS)
-    return section or did_you_mean(key, [*OPTIONS, *NOT_READ]) or 'See "torc config show"'
+    tables = {known.rpartition(".")[0] for known in OPTIONS}
+    return section or did_you_mean(key, [*OPTIONS, *tables]) or did_you_mean(key, NOT_READ) or 'See "torc config show"'
 
 
 def _read_environment(config: Config, env: Mapping[str, str]) -> None:
