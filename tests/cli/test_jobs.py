@@ -25,6 +25,15 @@ def test_lists_are_filtered_and_cut(finished):
         assert finished("jobs", "list", "-s", status).out == "No jobs.\n"
 
 
+def test_a_table_that_is_cut_says_of_how_many(torc):
+    torc.create("name: w\njobs: [{name: a, command: x}, {name: b, command: x}, {name: b2, command: x}]")
+    for words, told in (
+        (["--limit", 1], "Total: 1 of 3 jobs"), (["--offset", 1], "Total: 2 of 3 jobs"), ([], "Total: 3 jobs"),
+        (["--name", "b", "--limit", 1], "Total: 1 of 2 jobs"), (["--name", "b2", "--limit", 9], "Total: 1 job"),
+    ):  # fmt: skip
+        assert torc("jobs", "list", 1, *words).lines[-1] == told
+
+
 def test_relations_are_listed_when_asked_for(finished):
     assert "depends_on_job_ids" not in finished.items("jobs", "list", "--name", "bottom")[0]
     bottom = finished.items("jobs", "list", "--name", "bottom", "--include-relationships")[0]

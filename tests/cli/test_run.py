@@ -139,6 +139,16 @@ def test_resume_goes_on_with_the_latest_workflow_of_the_spec(torc):
     assert len(torc.items("workflows", "list")) == 1
 
 
+@pytest.mark.parametrize("option", ["--rerun", "--rerun-all"])
+def test_a_rerun_of_a_spec_needs_a_workflow_and_makes_no_new_one(torc, option):
+    spec = torc.write("s.yaml", GOOD)
+    torc("run", spec)
+    done = torc("run", spec, option, code=2)
+    assert "Add --resume" in done.err
+    assert len(torc.items("workflows", "list")) == 1
+    assert torc.json("run", spec, "--resume", "--rerun-all")["completed"] == 1
+
+
 def test_resume_needs_something_to_go_on_with(torc):
     torc.create(GOOD)
     done = torc("run", torc.write("s.yaml", TWO), "--resume", code=1)

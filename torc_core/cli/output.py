@@ -109,8 +109,10 @@ def echo_json(data: Any, *, err: bool = False) -> None:
     write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n", err=err)
 
 
-def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: str = "") -> None:
+def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: str = "", of: int = 0) -> None:
     """Print aligned columns under their names; ``total`` is what is counted below, "jobs" for instance.
+
+    ``of`` is how many there are, when that is more than are shown.
 
     Numbers stand at the right, None is empty, and whatever would break the lines of a terminal is escaped.
     """
@@ -126,7 +128,8 @@ def echo_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, total: 
     out = [_styled(head, "1", sys.stdout), "  ".join("-" * width for width in widths)]
     out += [_line(line, widths, numbers) for line in texts]
     if total:
-        out += ["", f"Total: {len(texts)} {_one_of(total) if len(texts) == 1 else total}"]
+        count = f"{len(texts)} of {of}" if of > len(texts) else f"{len(texts)}"
+        out += ["", f"Total: {count} {_one_of(total) if max(of, len(texts)) == 1 else total}"]
     write("\n".join(out) + "\n")
 
 

@@ -70,10 +70,13 @@ def run(
     if gantt is not None:
         raise UsageError("--gantt draws a dry run", hint="Add --dry-run.")
     if is_spec(spec_or_id):
+        if rerun and not resume:
+            what = "--rerun and --rerun-all are for workflows that were made before, not for a new one"
+            raise UsageError(what, hint="Add --resume for the latest one made from this spec, or name one by its id.")
         plan = read_plan(app, spec_or_id, skip_checks=skip_checks)
         workflow_id = find_resumable(app, plan) if resume else store(app, plan).workflow_id
         app.say("info", f"{'Resuming' if resume else 'Created'} workflow {workflow_id}")
-        return run_workflow(app, workflow_id, runner, force=force, is_new=not resume, rerun=rerun if resume else None)
+        return run_workflow(app, workflow_id, runner, force=force, is_new=not resume, rerun=rerun)
     return run_workflow(app, stored_id(spec_or_id), runner, force=force, rerun=rerun)
 
 

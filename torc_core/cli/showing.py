@@ -64,7 +64,7 @@ def echo_records(app: App, page: Page[Any], columns: Columns, plural: str, extra
         [_cell(source, item, more) for source in columns.values()]
         for item, more in zip(page.items, added, strict=True)
     )  # fmt: skip
-    echo_rows(app, list(columns), rows, plural.replace("_", " "))
+    echo_rows(app, list(columns), rows, plural.replace("_", " "), of=page.total_count)
 
 
 def _cell(source: str | Callable[[Any], Any], item: Any, more: Mapping[str, Any]) -> Any:
@@ -96,15 +96,15 @@ def table(app: App, columns: Sequence[str], rows: Iterable[Sequence[Any]], body:
         echo_rows(app, columns, rows, things)
 
 
-def echo_rows(app: App, columns: Sequence[str], rows: Iterable[Sequence[Any]], things: str) -> None:
-    """Print rows as a table or CSV, without the columns that are not wanted."""
+def echo_rows(app: App, columns: Sequence[str], rows: Iterable[Sequence[Any]], things: str, *, of: int = 0) -> None:
+    """Print rows as a table or CSV, without the columns that are not wanted; ``of`` is how many there are in all."""
     kept = _kept(app, columns)
     names = [columns[place] for place in kept]
     cells = [[row[place] for place in kept] for row in rows]
     if app.format == "csv":
         _echo_csv(names, cells)
     elif cells:
-        echo_table(names, cells, total=things)
+        echo_table(names, cells, total=things, of=of)
     else:
         echo(f"No {things}.")
 
