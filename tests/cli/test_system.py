@@ -40,6 +40,12 @@ def completed(folder, words, position):
     return [line.partition(",")[2] for line in completions(folder, words, position)]
 
 
+def test_names_of_formats_and_executors_are_completed(tmp_path):
+    assert completed(tmp_path, ["torc", "spec", "convert", "x.yaml", "--to", "j"], 5) == ["json", "json5"]
+    assert completed(tmp_path, ["torc", "spec", "check", "x", "--from", "k"], 5) == ["kdl"]
+    assert completed(tmp_path, ["torc", "run", "x.yaml", "--executor", ""], 4) == ["local", "dry-run"]
+
+
 def test_words_are_completed(tmp_path):
     assert completed(tmp_path, ["torc", "wor"], 1) == ["workflows"]
     assert completed(tmp_path, ["torc", "workflows", "rei"], 2) == ["reinit", "reinitialize"]

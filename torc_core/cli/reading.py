@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -30,6 +31,16 @@ def complete_file(_context: click.Context, _parameter: click.Parameter, begun: s
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(begun, type="file")]
+
+
+def complete_offer(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes the name of something that plugins offer; ``kind`` is a registry of the host."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+        names = [offer.provider.name for offer in context.find_root().obj.host.offers(kind)]
+        return [name for name in names if name.startswith(begun)]
+
+    return complete
 
 
 skip_checks_option = click.option(

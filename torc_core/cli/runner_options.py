@@ -11,6 +11,7 @@ import click
 
 from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App
+from torc_core.cli.reading import complete_offer
 from torc_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ _OPTIONS = (
         help="Silence after which the jobs are given to others; 0: never (120 with a server, else 0).",
     ),
     click.option("--fail-on-job-failure", is_flag=True, help="Exit 1 when a job did not succeed."),
-    click.option("--executor", default="local", metavar="NAME", help="What starts jobs: local, dry-run, a plugin's."),
+    click.option("--executor", default="local", metavar="NAME", shell_complete=complete_offer("executor"),
+        help="What starts jobs: local, dry-run, a plugin's."),
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from torc_core.cli.reading import (
     Source,
     check,
     complete_file,
+    complete_offer,
     plain_data,
     read_and_check,
     read_source,
@@ -25,8 +26,21 @@ from torc_core.errors import UsageError
 from torc_core.problems import ERROR, ProblemsFound
 
 spec = TorcGroup("spec", help="Check, expand, convert and tidy spec files.")
-_from = click.option("--from", "from_format", metavar="FORMAT", help="Format of the input (by its ending or content).")
-_to = click.option("--to", "to_format", metavar="FORMAT", help="Format of the output (by its ending).")
+_complete_format = complete_offer("spec format")
+_from = click.option(
+    "--from",
+    "from_format",
+    metavar="FORMAT",
+    shell_complete=_complete_format,
+    help="Format of the input (by its ending or content).",
+)
+_to = click.option(
+    "--to",
+    "to_format",
+    metavar="FORMAT",
+    shell_complete=_complete_format,
+    help="Format of the output (by its ending).",
+)
 _output = click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (standard output).")
 
 
