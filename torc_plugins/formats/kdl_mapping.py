@@ -108,6 +108,10 @@ class _Mapper:
             box.extend(key, [], offset)
         elif shape == ITEMS and not node.entries:
             self.put_items(box, field, node, depth)
+        elif shape == ITEMS and not only_values:
+            [wanted] = field.fields
+            what, hint = f'"{name}" has nothing but a block of "{wanted}" nodes', f'Write {wanted} "name" ... for each'
+            raise self.source.error(what, offset, code="kdl-node", hint=hint, found=name)
         elif shape == SECTION and (bare or not only_values):
             box.add(key, self.mapping(field, node.entries, node.children or (), offset, depth + 1), offset)
         elif shape == LIST and only_values:

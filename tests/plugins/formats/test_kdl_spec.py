@@ -236,6 +236,8 @@ def test_what_the_table_does_not_know_is_kept(text, key, expected):
         ('user_data "u" { data "{a}"; }', "kdl-json", 1, 22, "JSON"),
         ('user_data "u" { data "hello"; }', "kdl-json", 1, 22, "quotes"),
         ("jobs { file a; }", "kdl-node", 1, 8, '"job"'),
+        ('jobs "a" command="x"', "kdl-node", 1, 1, 'Write job "name"'),
+        ("x 1\nfiles a { path p; }", "kdl-node", 2, 1, 'Write file "name"'),
         ("n { - 1; - 2 { - 3; a 4; }; }", None, 0, 0, ""),
         ("(array)n { a 1; }", "kdl-value", 1, 12, "fields"),
         ("(array)n a=1", "kdl-value", 1, 12, "properties"),
