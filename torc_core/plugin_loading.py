@@ -40,6 +40,16 @@ class Plugin:
         self.error = ""  # why it, or a part of it, is not used
         self.hooks: list[str] = []
 
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it comes with torc."""
+        return self.target in BUILTIN.values()
+
+    @property
+    def module(self) -> str:
+        """The name of its module once that is imported."""
+        return f"torc_site_{self.name}" if self.target.endswith(".py") else self.target
+
     def __str__(self) -> str:
         whence = f"{self.distribution} {self.version}".strip() or self.target
         return f'plugin "{self.name}" ({whence})'
@@ -157,7 +167,7 @@ class PluginLoader:
         """Import a plugin and register its hooks, or say why not."""
         same = next((other for other in self.plugins if other.name == plugin.name), None)
         self.plugins.append(plugin)
-        if plugin.target not in BUILTIN.values():
+        if not plugin.is_builtin:
             self._leave_out_unwanted(plugin)
         if plugin.state == DISABLED:
             return
@@ -221,7 +231,7 @@ class PluginLoader:
 
 def leave_out(plugin: Plugin) -> str:
     """Return the hint how to do without a plugin."""
-    if plugin.target in BUILTIN.values():
+    if plugin.is_builtin:
         return "It comes with torc: install torc again"
     return f"Correct it, or leave it out with TORC_PLUGINS_DISABLED={plugin.name}"
 
@@ -231,7 +241,7 @@ def leave_out_one(plugin: Plugin, same: Plugin) -> str:
     words = []
     for one, other in ((plugin, same), (same, plugin)):
         word = one.name if one.name not in (other.name, other.distribution) else one.distribution
-        if one.target not in BUILTIN.values() and word not in ("", other.name, other.distribution):
+        if not one.is_builtin and word not in ("", other.name, other.distribution):
             words.append(f"TORC_PLUGINS_DISABLED={word}")
     return f"Leave out the one you do not want: {' or '.join(words)}" if words else "Rename one of them"
 
@@ -239,7 +249,7 @@ def leave_out_one(plugin: Plugin, same: Plugin) -> str:
 def _import_file(plugin: Plugin) -> Any:
     from importlib.util import module_from_spec, spec_from_file_location
 
-    name = f"torc_site_{plugin.name}"  # apart from whatever else is called like the file
+    name = plugin.module  # apart from whatever else is called like the file
     spec = spec_from_file_location(name, plugin.target)
     assert spec is not None and spec.loader is not None  # the name ends in .py
     sys.modules[name] = module = module_from_spec(spec)

@@ -239,6 +239,20 @@ class PluginHost:
         """Note that something a plugin offers cannot be used."""
         self.loader.drop(plugin, "plugin-import", str(error))
 
+    def whose(self, exc: BaseException) -> Plugin | None:
+        """Return the plugin in whose code an exception came up or passed, the last of several; None for our own."""
+        owners: dict[str, Plugin] = {}
+        for plugin in [*self.loader.plugins, *self.loader.commands]:
+            if not plugin.is_builtin:
+                targets = [plugin.module, *(offer.provider.target for offer in self.offered_by(plugin))]
+                owners.update({target.partition(":")[0].partition(".")[0]: plugin for target in targets})
+        found, frame = None, exc.__traceback__
+        while frame is not None:
+            module = frame.tb_frame.f_globals.get("__name__", "")
+            found = owners.get(module.partition(".")[0], found)
+            frame = frame.tb_next
+        return found
+
     # how they are asked
 
     def _stages(self, kind: str) -> Iterator[dict[str, Offer]]:

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 
 def test_a_command_of_a_plugin_runs_with_its_arguments(torc, examples):
     done = torc("hello", "Ada", plugins=examples)
@@ -69,3 +71,55 @@ def test_a_workflow_runs_on_the_executor_of_a_plugin_that_is_asked_how_far_jobs_
     results = json.loads(torc("results", "list", "1", "-f", "json").stdout)["items"]
     assert {result["job_name"]: result["return_code"] for result in results} == {"first": 0, "second": 3}
     assert torc("jobs", "logs", "1").stdout == "10\n"  # nice(1) adds ten
+
+
+DYING = """
+import click
+from torc_core.contracts.executor import Capabilities, Executor
+from torc_core.contracts.formats import SpecFormat
+from torc_core.contracts.provider import Provider
+from torc_core.hookspecs import hookimpl
+
+@hookimpl
+def torc_register_spec_formats():
+    return [Provider("dying", "torc_dying:Format", suffixes=(".dying",))]
+
+@hookimpl
+def torc_register_executors():
+    return [Provider("dying", "torc_dying:Starter")]
+
+@hookimpl
+def torc_register_commands():
+    return [Provider("dying", "torc_dying:dying")]
+
+@click.command()
+def dying():
+    raise RuntimeError("I died")
+
+class Format(SpecFormat):
+    name, suffixes = "dying", (".dying",)
+    def loads(self, text):
+        raise RuntimeError("I died")
+    def dumps(self, data):
+        return ""
+
+class Starter(Executor):
+    name, capabilities = "dying", Capabilities(runs_locally=True)
+    def submit(self, requests):
+        raise RuntimeError("I died")
+    def render(self, request): ...
+    def poll(self, handles): ...
+    def cancel(self, handles, grace_seconds): ...
+    def close(self): ...
+"""
+
+
+@pytest.mark.parametrize("words", [["dying"], ["spec", "check", "s.dying"], ["run", "s.json", "--executor", "dying"]])
+def test_what_a_plugin_raises_is_said_to_be_its_own_defect(torc, plugin, tmp_path, words):
+    (tmp_path / "s.dying").write_text("x")
+    (tmp_path / "s.json").write_text('{"name": "w", "jobs": [{"name": "a", "command": "true"}]}')
+    done = torc(*words, plugins=plugin("dying", DYING))
+    assert done.returncode == 1
+    assert 'Error: plugin "dying" (torc-dying 0.2) failed: RuntimeError: I died (torc_dying.py:' in done.stderr
+    assert "defect of the plugin" in done.stderr
+    assert "defect of torc" not in done.stderr

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from torc_core.config import Config
     from torc_core.errors import TorcError
+    from torc_core.plugin_loading import Plugin
     from torc_core.plugins import PluginHost
     from torc_core.service.api import Service
 
@@ -55,6 +56,10 @@ class App:
 
             self._host = PluginHost.from_config(self.config, {name for part in COMMANDS.values() for name in part})
         return self._host
+
+    def culprit(self, exc: Exception) -> Plugin | None:
+        """Return the plugin that an exception comes from, None when it is ours."""
+        return self._host.whose(exc) if self._host is not None else None
 
     @property
     def format(self) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from torc_core.cli.app import App
 from torc_core.cli.output import echo, echo_error
-from torc_core.errors import TorcError, UsageError
+from torc_core.errors import PluginError, TorcError, UsageError
+
+if TYPE_CHECKING:
+    from torc_core.plugin_loading import Plugin
 
 _NO_COMMAND: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """Of click 8.2 and later: the group's name alone was given; its message is the help page."""
@@ -28,7 +31,7 @@ def tell(exc: Exception, app: App) -> int:
     elif isinstance(exc, OSError):
         exc = _of_the_system(exc)
     elif not isinstance(exc, TorcError):
-        exc = _defect(exc)
+        exc = _defect(exc, app.culprit(exc))
     if app.workflow_id is not None:
         exc.details.setdefault("workflow_id", app.workflow_id)
     echo_error(exc, as_json=as_json)
@@ -78,8 +81,8 @@ def _of_the_system(exc: OSError) -> TorcError:
     return TorcError(f"{place}{exc.strerror or exc}", hint=hint)
 
 
-def _defect(exc: Exception) -> TorcError:
-    """A defect of ours: keep the details in a file, never show a traceback."""
+def _defect(exc: Exception, plugin: Plugin | None) -> TorcError:
+    """A defect of ours or of a plugin: keep the details in a file, never show a traceback."""
     import tempfile
     import traceback
 
@@ -90,5 +93,10 @@ def _defect(exc: Exception) -> TorcError:
             file.write(f"torc {' '.join(sys.argv[1:])}\n\n{text}")
     except OSError:  # no room for it: then the message has to do
         path = text.splitlines()[-1]
+    if plugin is not None:
+        from torc_core.contracts.provider import told
+
+        hint = f"This is a defect of the plugin; whoever made it may want to see {path}"
+        return PluginError(f"{plugin} failed: {told(exc)}", hint=hint)
     message = f"internal error: {type(exc).__name__}: {exc}"
     return TorcError(message, hint=f"This is a defect of torc; please report it with {path}")
