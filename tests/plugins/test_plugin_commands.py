@@ -123,3 +123,39 @@ def test_what_a_plugin_raises_is_said_to_be_its_own_defect(torc, plugin, tmp_pat
     assert 'Error: plugin "dying" (torc-dying 0.2) failed: RuntimeError: I died (torc_dying.py:' in done.stderr
     assert "defect of the plugin" in done.stderr
     assert "defect of torc" not in done.stderr
+
+
+WRONG = """
+from torc_core.contracts.formats import SpecFormat
+from torc_core.contracts.provider import Provider
+from torc_core.hookspecs import hookimpl
+
+@hookimpl
+def torc_register_spec_formats():
+    return [Provider("wrong", "torc_wrong:Format", suffixes=(".wrong",))]
+
+class Format(SpecFormat):
+    name, suffixes = "wrong", (".wrong",)
+    def loads(self, text):
+        return {"name": text}
+    def dumps(self, data):
+        return b"bytes"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check", "s.wrong"], "loads returned a dict, expected a ParsedSpec"),
+        (["convert", "s.wrong", "--to", "json"], "loads returned a dict, expected a ParsedSpec"),
+        (["convert", "s.json", "--to", "wrong"], "dumps returned a bytes, expected a str"),
+        (["convert", "s.json", "-o", "new.wrong"], "dumps returned a bytes, expected a str"),
+    ],
+)
+def test_a_format_that_answers_something_else_is_named(torc, plugin, tmp_path, words, said):
+    (tmp_path / "s.wrong").write_text("x")
+    (tmp_path / "s.json").write_text('{"name": "w", "jobs": []}')
+    done = torc("spec", *words, plugins=plugin("wrong", WRONG))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f'Error: spec format "wrong": {said}' in done.stderr
+    assert not (tmp_path / "new.wrong").exists()

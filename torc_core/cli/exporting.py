@@ -99,7 +99,7 @@ def _export_spec(app: App, workflow_id: int, output: Path | None, to_format: str
     found = stored_spec(app.service(), workflow_id)
     name = to_format or (output.name if output is not None else "json" if app.wants_json else "yaml")
     target = app.host.format_for(name)
-    text = target.dumps(found.data).rstrip("\n") + "\n"
+    text = target.write(found.data).rstrip("\n") + "\n"
     for what in found.unsaid:
         app.say("warn", f"No spec can say this, so it is left out: {what}")
     again = check(app, Source(text, target, "<export>", Path()))

@@ -168,7 +168,7 @@ def _recognized(app: App, text: str, name: str, kinds: tuple[type, ...]) -> Spec
     problems = []
     for candidate in app.host.formats():
         try:
-            if isinstance(candidate.loads(text).data, kinds):
+            if isinstance(candidate.read(text).data, kinds):
                 return candidate
         except FormatError as exc:
             problems.append(exc.problem._replace(file=name, message=f"as {candidate.name}: {exc.problem.message}"))
@@ -194,7 +194,7 @@ def check(app: App, source: Source, *, skip_checks: bool = False, limit: int | N
         return plan
     added = host.validate_plan(plan)
     if added:
-        parsed = source.format.loads(source.text)
+        parsed = source.format.read(source.text)
         plan.problems += located(added, source.name, parsed.locate)
     return plan
 

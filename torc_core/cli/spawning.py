@@ -56,7 +56,7 @@ def spawn(app: App, file: str | None, state: str | None, lineage: str | None, jo
 def _read(app: App, file: str) -> dict[str, Any]:
     source = read_source(app, file, kinds=(dict, list))
     try:
-        data = plain_data(source.format.loads(source.text).data)
+        data = plain_data(source.format.read(source.text).data)
     except FormatError as exc:
         raise ProblemsFound(source.name, [exc.problem._replace(file=source.name)]) from exc
     if isinstance(data, list):

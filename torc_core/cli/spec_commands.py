@@ -82,7 +82,7 @@ def convert(app: App, file: str, from_format: str | None, to_format: str | None,
 
     source = read_source(app, file, from_format)
     try:
-        data = plain_data(source.format.loads(source.text).data)
+        data = plain_data(source.format.read(source.text).data)
     except FormatError as exc:
         raise ProblemsFound(source.name, [exc.problem._replace(file=source.name)]) from None
     if to_format is None and output is None and not app.wants_json:
@@ -128,12 +128,12 @@ def _write(app: App, data: object, to_format: str | None, output: Path | None, s
     if output is None:
         wanted = to_format or ("json" if app.wants_json else None)
         target = source.format if wanted is None else app.host.format_for(wanted)
-        write(target.dumps(data).rstrip("\n") + "\n")
+        write(target.write(data).rstrip("\n") + "\n")
         return
     target = app.host.format_for(to_format or output.name)
     if output.exists() and Path(source.name).exists() and output.samefile(source.name):
         raise UsageError(f"{output} is the spec itself", hint="Name another file: its comments would be lost.")
-    write_file(output, [target.dumps(data)])
+    write_file(output, [target.write(data)])
     if app.wants_json:
         echo_json({"status": "success", "output": str(output)})
     else:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from torc_core.errors import PluginError
 from torc_core.problems import Locate, Problem
 
 
@@ -61,3 +62,19 @@ class SpecFormat(ABC):
     @abstractmethod
     def dumps(self, data: Any) -> str:
         """Write plain data (no Plain scalars) so that ``loads`` gives the same data again."""
+
+    def read(self, text: str) -> ParsedSpec:
+        """Call ``loads`` for torc: raises FormatError, and PluginError when the answer is none."""
+        parsed = self.loads(text)
+        if not isinstance(parsed, ParsedSpec):
+            raise PluginError(
+                f'spec format "{self.name}": loads returned a {type(parsed).__name__}, expected a ParsedSpec'
+            )
+        return parsed
+
+    def write(self, data: Any) -> str:
+        """Call ``dumps`` for torc: raises what that does, and PluginError when the answer is no text."""
+        text = self.dumps(data)
+        if not isinstance(text, str):
+            raise PluginError(f'spec format "{self.name}": dumps returned a {type(text).__name__}, expected a str')
+        return text

@@ -41,7 +41,7 @@ def check_spec(
     Slurm schedulers.
     """
     try:
-        parsed = format.loads(text)
+        parsed = format.read(text)
     except FormatError as exc:
         plan = Plan()
         plan.problems = [exc.problem._replace(file=file_name)]
