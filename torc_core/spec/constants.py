@@ -13,7 +13,7 @@ from torc_core.contracts.formats import Plain
 from torc_core.problems import Path, did_you_mean
 from torc_core.spec.findings import BadText, Findings
 from torc_core.spec.tables import Table
-from torc_core.spec.template import IDENTIFIER, TOKEN
+from torc_core.spec.template import IDENTIFIER, IDENTIFIER_HINT, TOKEN
 
 _SECTIONS = ("jobs", "files", "user_data")
 
@@ -48,8 +48,8 @@ def _checked(given: dict[str, Any], findings: Findings) -> dict[str, str]:
     for name, value in given.items():
         path: Path = ("variables", name)
         if not IDENTIFIER.fullmatch(name):
-            hint = "Use letters, digits and underscores, not a digit first."
-            findings.error("variable", f'"{name}" cannot be the name of a variable', path, hint=hint, found=name)
+            what = f'"{name}" cannot be the name of a variable'
+            findings.error("variable", what, path, hint=IDENTIFIER_HINT, found=name)
         elif not isinstance(value, str):
             continue  # the reader of the section says what is wrong with it
         elif token := TOKEN.search(value):

@@ -13,8 +13,7 @@ from torc_core.spec.model import JobSpec, plain
 from torc_core.spec.plan import PlannedJob
 from torc_core.spec.references import Link, Names, Resolver
 from torc_core.spec.sources import Refused
-from torc_core.spec.template import IDENTIFIER
-from torc_core.spec.validate import ENV_NAME_HINT
+from torc_core.spec.template import IDENTIFIER, IDENTIFIER_HINT
 from torc_core.spec.variables import CommandVariables
 
 _DEPENDS = Link("depends_on", "depends_on_regexes", "dep", "depends on", "job")
@@ -143,7 +142,7 @@ class JobPlanner:
         for name in env:
             if not IDENTIFIER.fullmatch(name):
                 what = f"{item.label}: {name!r} cannot be the name of an environment variable"
-                self._findings.error("env-name", what, (*path, name), hint=ENV_NAME_HINT, found=name)
+                self._findings.error("env-name", what, (*path, name), hint=IDENTIFIER_HINT, found=name)
         try:
             _, made = self._expander.trees(item, env, path, "env", severe=False)
         except Refused:

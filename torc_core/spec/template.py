@@ -19,6 +19,7 @@ _WIDEST = 1000
 TOKEN = re.compile(r"(?<!\$)(?<!\\[pPx])\{([A-Za-z_][A-Za-z0-9_]*)(:[^}]*)?\}")
 """What looks like a token; not after $, which is the shell's, nor in the classes \\p{L} and \\x{41} of patterns."""
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+IDENTIFIER_HINT = "Use letters, digits and underscores, not a digit first."
 
 
 class Template(NamedTuple):

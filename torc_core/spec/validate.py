@@ -16,7 +16,7 @@ from torc_core.spec.model import (
     WorkflowSpec,
 )
 from torc_core.spec.plan import Plan
-from torc_core.spec.template import IDENTIFIER
+from torc_core.spec.template import IDENTIFIER, IDENTIFIER_HINT
 from torc_core.units import UnitError, parse_duration
 
 _DIRECT_ONLY = ("termination_signal", "sigterm_lead_seconds", "oom_exit_code")
@@ -29,7 +29,6 @@ RETIRED = {
     "compute_node_min_time_for_new_jobs_seconds": "Set it on the stored workflow.",
 }
 """Fields that were or look like fields of a spec, with what to do instead."""
-ENV_NAME_HINT = "Use letters, digits and _, with no digit first."
 
 
 def unique_names(
@@ -87,7 +86,7 @@ def check_env(env: dict[str, str] | None, findings: Findings) -> None:
     for name in env or ():
         if not IDENTIFIER.fullmatch(name):
             what = f"{name!r} cannot be the name of an environment variable"
-            findings.error("env-name", what, ("env", name), hint=ENV_NAME_HINT, found=name)
+            findings.error("env-name", what, ("env", name), hint=IDENTIFIER_HINT, found=name)
 
 
 def check_groups(groups: list[str] | None, findings: Findings) -> None:

@@ -412,4 +412,4 @@ def test_a_value_in_the_wrong_form_says_how_to_write_it(data, hint):
 
 @pytest.mark.parametrize("data", [job(env={"1A": "x"}), spec([J], env={"1A": "x"})])
 def test_the_name_of_a_variable_that_no_shell_takes_says_what_is_allowed(data):
-    assert [p.hint for p in problems(data)] == ["Use letters, digits and _, with no digit first."]
+    assert [p.hint for p in problems(data)] == ["Use letters, digits and underscores, not a digit first."]
