@@ -65,7 +65,8 @@ class Offer(NamedTuple):
             raise PluginError(f"{where} is not a subclass of {base.__name__}", hint="plugins.md shows one")
         missing = sorted(getattr(found, "__abstractmethods__", ()))
         if missing:
-            raise PluginError(f"{where} lacks {', '.join(missing)}", hint=f"{base.__name__} says what each has to do")
+            hint = f"{contract.replace(':', '.')} says what each has to do"
+            raise PluginError(f"{where} lacks {', '.join(missing)}", hint=hint)
         return found
 
 

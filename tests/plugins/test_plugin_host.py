@@ -90,8 +90,9 @@ def test_a_target_without_all_methods_is_refused_with_their_names(plugin):
         "\nfrom torc_core.contracts.executor import Executor\nclass Half(Executor):\n    submit = poll = render = 1\n"
     )
     plugin("half", executors("half", target="torc_half:Half") + body)
-    with pytest.raises(PluginError, match="torc_half:Half lacks cancel, close"):
+    with pytest.raises(PluginError, match="torc_half:Half lacks cancel, close") as caught:
         PluginHost().executor("half")
+    assert caught.value.hint == "torc_core.contracts.executor.Executor says what each has to do"
 
 
 def test_an_unknown_name_gets_a_suggestion_and_the_choices():
