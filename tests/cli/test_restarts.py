@@ -236,6 +236,12 @@ def test_run_of_a_finished_workflow_says_that_nothing_has_changed_and_does_nothi
     assert len(chain.items("results", "list", "--all-runs")) == 3
 
 
+def test_a_workflow_that_never_ran_is_not_offered_to_run_again(torc):
+    done = torc("run", torc.write("s.yaml", "name: w\njobs: []"))
+    [line] = done.lines
+    assert "has no jobs" in line
+
+
 def test_run_of_a_finished_workflow_says_what_is_out_of_date(chain):
     chain("jobs", "update", ids(chain)["one"], "-c", "cat in.txt in.txt > mid.txt")
     done = chain("run", 1)

@@ -71,7 +71,7 @@ def tell_nothing_to_run(app: App, service: Service, summary: StatusSummary, *, f
             count = counted(len(changed.reruns), "job")
             echo(f"Out of date: {count}. Run again what has changed with: torc run {id} --rerun")
             echo("\n".join(f"  {line}" for line in reasons_of(changed, _SHOWN)))
-        elif changed is not None and summary.is_complete:
+        elif changed is not None and summary.is_complete and summary.run_id:
             echo(f"Nothing has changed since run {summary.run_id}. Run all of it again with: torc run {id} --rerun-all")
     return 1 if fail and bad else 0
 
