@@ -352,6 +352,10 @@ def _check_words(provider: Provider, what: str) -> None:
     name, target, summary, suffixes = provider
     if not (isinstance(name, str) and name and isinstance(target, str) and isinstance(summary, str)):
         raise PluginError(f"{what}: name, target and summary are text, not {provider!r}")
+    if name.startswith("-") or any(character.isspace() or character == ":" for character in name):
+        raise PluginError(
+            f'{what}: the name "{name}" begins with "-", or has a blank or colon, so nobody can ask for it'
+        )
     if not all(target.partition(":")):
         raise PluginError(f'{what}: "{name}" has the target "{target}", expected "package.module:Attribute"')
     if not isinstance(suffixes, tuple) or any(s != s.lower() or not s.startswith(".") for s in suffixes):

@@ -34,6 +34,9 @@ def codes(host):
             "returned a Provider, expected a list of Provider",
         ),
         (executors("x", target="module"), "plugin-failed", 'expected "package.module:Attribute"'),
+        (executors("big one"), "plugin-failed", 'the name "big one"'),
+        (executors("-x"), "plugin-failed", 'the name "-x"'),
+        (executors("a:b"), "plugin-failed", 'the name "a:b"'),
         (executors("local"), "plugin-duplicate", 'also offered by plugin "builtin"'),
     ],
 )
