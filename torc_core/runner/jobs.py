@@ -22,6 +22,7 @@ from torc_core.runner.outcomes import (
 )
 from torc_core.service.clock import utc_now
 from torc_core.status import JobStatus
+from torc_core.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,6 +170,11 @@ class Jobs:
     def _submit(self, batch: list[tuple[LaunchRequest, Running]], now: float) -> None:
         self._before_start([(run.job.id, run.job.attempt_id) for _, run in batch])
         answers = self._executor.submit([request for request, _ in batch])
+        if len(answers) != len(batch):
+            raise TorcError(
+                f"executor {self._executor.name!r} has answered {len(answers)} times to {counted(len(batch), 'start')}",
+                hint="That is a defect of its plugin: submit returns one handle or error for each request.",
+            )
         moment = utc_now()
         for (_, run), answer in zip(batch, answers, strict=True):
             job = run.job

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,15 +92,21 @@ class Journal:
             return self._size  # not here, or not now
         return self._size + _ROOM
 
-    def write_intent(self, starting: list[tuple[int, int]]) -> None:
-        """Say which attempts (job, attempt) are about to start: whether they did, only the next line tells."""
-        self._append(_encode({"taken": self._taken, "starting": starting}) + "\n")
+    def write_intent(self, starting: list[tuple[int, int]], finished: list[FinishedJob]) -> None:
+        """Say which attempts (job, attempt) are about to start: whether they did, only the next line tells.
+
+        With what has finished before, whose places they take: a kill costs no more attempts than there are places.
+        """
+        self._write("starting", starting, finished)
 
     def write(self, started: list[Started], finished: list[FinishedJob]) -> None:
         """Add what a wake-up brought, in one write."""
+        self._write("started", started, finished)
+
+    def _write(self, word: str, starts: Sequence[Any], finished: list[FinishedJob]) -> None:
         line: dict[str, Any] = {"taken": self._taken}
-        if started:
-            line["started"] = started
+        if starts:
+            line[word] = starts
         if finished:
             line["finished"] = [f.__dict__ for f in finished]
         self._append(_encode(line) + "\n")

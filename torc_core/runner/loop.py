@@ -40,6 +40,7 @@ from torc_core.units import counted
 if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor
     from torc_core.plugins import PluginHost
+    from torc_core.records.answers import FinishedJob
     from torc_core.runner.companions import Companion
     from torc_core.runner.progress import Notify
     from torc_core.service.api import Service
@@ -72,6 +73,7 @@ class Runner:
         self._notify = notify
         self._stop = Stop()
         self._obeyed = 0
+        self._written = 0  # of the new ends, in the journal
         self._asked_at = self._look_at = float("-inf")
         self._is_time_over = False
         self._companions: list[Companion] = []
@@ -195,7 +197,13 @@ class Runner:
         )
 
     def _before_start(self, starting: list[tuple[int, int]]) -> None:
-        self._journal.write_intent(starting)
+        self._journal.write_intent(starting, self._not_written())
+
+    def _not_written(self) -> list[FinishedJob]:
+        """Return the ends that are not in the journal yet, to be written there at once."""
+        finished = [result for _, result in self._jobs.new_ends[self._written :]]
+        self._written += len(finished)
+        return finished
 
     def _look_after_others(self, now: float) -> None:
         """Take over from runners that died here while this one runs."""
@@ -219,11 +227,13 @@ class Runner:
         starts, ends = jobs.new_starts, jobs.new_ends
         if not starts and not ends:
             return
-        finished = [result for _, result in ends]
-        self._journal.write(jobs.journal_starts, finished)
+        finished = self._not_written()
+        if finished or jobs.journal_starts:
+            self._journal.write(jobs.journal_starts, finished)
+        self._written = 0
         self._turns.note(now, bool(starts))
         reporter.started += jobs.start_reports
-        reporter.finished += finished
+        reporter.finished += [result for _, result in ends]
         jobs.new_starts, jobs.new_ends, jobs.start_reports, jobs.journal_starts = [], [], [], []
         for companion in self._companions:
             companion.note(starts, ends)

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.runner.fake_service import FakeService
+from tests.unit.runner.loop_kit import job
 from torc_core.records.answers import FinishedJob
 from torc_core.runner import journal as journals
 from torc_core.runner.journal import Journal, Owner, read
+from torc_core.runner.loop import Runner
+from torc_core.runner.options import RunnerOptions
 from torc_core.runner.recovery import recover
 from torc_core.service.processes import start_of, this_machine
 from torc_core.status import JobStatus
@@ -251,6 +254,7 @@ os.kill(os.getpid(), 9)
 VICTIM = """
 import os, sys
 from tests.unit.runner.fake_service import FakeService
+from tests.unit.runner.loop_kit import job
 from torc_core.runner.loop import Runner
 from torc_core.runner.options import RunnerOptions
 from torc_plugins.executors.local import LocalExecutor
@@ -285,6 +289,29 @@ def test_a_runner_killed_in_the_middle_loses_nothing_and_runs_nothing_twice_at_a
     ran = (tmp_path / "ran").read_text().split()
     assert (ran.count("a"), ran.count("b"), ran.count("c")) == (1, 2, 1)
     assert service.unfinished == 0
+
+
+class Looking(LocalExecutor):
+    """Reads the journal whenever jobs start."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def submit(self, requests):
+        [path] = Path("out/journal").glob("*.jsonl")
+        lines = [json.loads(line) for line in path.read_bytes().rstrip(b"\0").split(b"\n")[1:] if line]
+        self.seen.append([end["job_id"] for line in lines for end in line.get("finished", ())])
+        return super().submit(requests)
+
+
+def test_an_end_is_written_down_before_its_place_is_taken_and_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    executor = Looking()
+    service = FakeService([job(name) for name in "abcd"])
+    summary = Runner(service, executor, 1, RunnerOptions(output_dir="out", max_parallel_jobs=1)).run()
+    assert summary.counts.completed == 4
+    assert executor.seen == [[], [1], [1, 2], [1, 2, 3]]
 
 
 def test_two_heirs_do_not_take_over_twice(make, tmp_path, monkeypatch):

@@ -9,7 +9,11 @@ import pytest
 
 from tests.unit.runner.fake_service import FakeService
 from tests.unit.runner.loop_kit import job
+from torc_core.errors import TorcError
+from torc_core.runner.loop import Runner
+from torc_core.runner.options import RunnerOptions
 from torc_core.testing.executors import wait_for
+from torc_plugins.executors.local import LocalExecutor
 
 GIB = 2**30
 
@@ -35,6 +39,20 @@ def test_every_job_is_reported_as_started_by_its_runner_before_it_is_finished(ru
     finished = {f.job_id: n for n, turn in enumerate(service.ticks) for f in turn.finished or ()}
     assert sorted(id for id, _ in started) == sorted(finished) == list(range(1, 301))
     assert all(n <= finished[id] for id, n in started)
+
+
+class Silent(LocalExecutor):
+    """Answers nothing to a start, against its contract."""
+
+    def submit(self, requests):
+        return []
+
+
+def test_an_executor_that_breaks_its_contract_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = Runner(FakeService([job("a")]), Silent(), 1, RunnerOptions(output_dir="out", max_parallel_jobs=1))
+    with pytest.raises(TorcError, match="executor 'local' has answered 0 times to 1 start"):
+        runner.run()
 
 
 @pytest.mark.parametrize(
