@@ -109,7 +109,8 @@ class Runner:
             try:
                 self._loop()
             finally:
-                self._journal.close(keep=not self._jobs.is_empty or bool(self._reporter.finished))
+                untold = self._jobs.new_ends or self._reporter.finished
+                self._journal.close(keep=bool(untold) or not self._jobs.is_empty)
             return self._finish(node.id, time.monotonic() - began)
 
     def _set_up(self, launcher: Launcher) -> ComputeNode:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.unit.runner.fake_service import FakeService
 from tests.unit.runner.loop_kit import job
 from torc_core.errors import TorcError
+from torc_core.runner import journal
 from torc_core.runner.loop import Runner
 from torc_core.runner.options import RunnerOptions
 from torc_core.testing.executors import wait_for
@@ -42,17 +44,23 @@ def test_every_job_is_reported_as_started_by_its_runner_before_it_is_finished(ru
 
 
 class Silent(LocalExecutor):
-    """Answers nothing to a start, against its contract."""
+    """Answers nothing, against its contract, once something has ended that was not reported yet."""
 
     def submit(self, requests):
-        return []
+        [path] = Path("out/journal").iterdir()
+        return [] if journal.read(path).finished else super().submit(requests)
 
 
-def test_an_executor_that_breaks_its_contract_is_named(tmp_path, monkeypatch):
+def test_an_executor_that_breaks_its_contract_is_named_and_what_has_ended_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    runner = Runner(FakeService([job("a")]), Silent(), 1, RunnerOptions(output_dir="out", max_parallel_jobs=1))
+    service = FakeService([job(f"j{i}", "exit 7") for i in range(50)])
+    runner = Runner(service, Silent(), 1, RunnerOptions(output_dir="out", max_parallel_jobs=1))
     with pytest.raises(TorcError, match="executor 'local' has answered 0 times to 1 start"):
         runner.run()
+    [left] = (tmp_path / "out/journal").iterdir()
+    untold = journal.read(left).finished
+    assert {end.return_code for end in untold} == {7}
+    assert {(end.job_id, 1) for end in untold}.isdisjoint(service.results)
 
 
 @pytest.mark.parametrize(
