@@ -4,7 +4,8 @@ A frame is its length (4 bytes, big-endian) and that many bytes of JSON. The own
 the neighbour says ``{"user", "nonce", "proof"}`` and the owner ``{"proof"}``; each proof shows knowledge of the token
 without showing the token, so that a stranger who listens at a dead owner's address learns nothing and is not believed.
 Then requests ``{"op": name, "args": {...}}`` are answered one by one with ``{"answer": ...}`` or ``{"error": {...}}``,
-the shape of ``TorcError.wire``.
+the shape of ``TorcError.wire``. An owner that ends says so with such an error, unasked or in place of an answer: a
+request that has no answer before it was not begun.
 """
 
 from __future__ import annotations

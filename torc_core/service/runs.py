@@ -299,7 +299,7 @@ def begin_run(
     return answer
 
 
-def check_begin(turn: Turn, id: int, found: FileTimes, again: bool, force: bool) -> None:
+def check_begin(turn: Turn, id: int, found: FileTimes, force: bool) -> None:
     """Raise what ``begin_run`` would raise, as far as that can be known beforehand."""
     state = turn.state(id)
     refuse_archived(state)

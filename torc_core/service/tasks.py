@@ -49,7 +49,7 @@ def start_begin_run(
     given = {"again": again, "force": force, "only_reset": only_reset}
     active = _active(turn, id)
     if active is None:
-        runs.check_begin(turn, id, found, again, force)
+        runs.check_begin(turn, id, found, force)
     return _queue(turn, id, "begin_run", given)
 
 
