@@ -168,10 +168,10 @@ class PostgresServer:
             return [pid for (pid,) in rows]
 
     def terminate(self, url):
-        """End torc's connections to a database as an administrator would; returns when they are gone."""
+        """End torc's connections to a database as an administrator would; returns how many, when they are gone."""
         with self.connect_to(url) as connection:
-            for pid in self.backends(url):
-                connection.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+            ask = "SELECT pg_terminate_backend(%s, 10000)"
+            return sum(connection.execute(ask, (pid,)).fetchone()[0] for pid in self.backends(url))
 
 
 @pytest.fixture(scope="session")

@@ -24,14 +24,15 @@ def run_under_fire(postgres_server, url, work, workers, made, per_shot):
     """Have threads carry out ``work(worker)`` while the connections to a database are ended again and again.
 
     There is a shot for every ``per_shot`` entries of the list ``made``, so that a busy machine gets on, too.
+    Returns how many connections were ended; whether one of them carried something at that moment is up to chance.
     """
-    done = threading.Event()
+    done, ended = threading.Event(), []
 
     def fire():
         shots = 0
         while not done.wait(0.001):
             if len(made) >= per_shot * shots:
-                postgres_server.terminate(url)
+                ended.append(postgres_server.terminate(url))
                 shots += 1
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(workers)]
@@ -42,3 +43,4 @@ def run_under_fire(postgres_server, url, work, workers, made, per_shot):
         thread.join(120)
     done.set()
     shooter.join(30)
+    return sum(ended)

@@ -78,8 +78,8 @@ def test_under_fire_every_answer_is_a_success_or_says_to_come_again(start, postg
                 codes[status] += 1
                 assert status in (200, 503), answer
 
-    run_under_fire(postgres_server, postgres_url, work, 3, made, 3)
+    assert run_under_fire(postgres_server, postgres_url, work, 3, made, 3) > 0
     kept = server.get(f"/user_data?workflow_id={workflow}")["items"]
     assert sorted(data["name"] for data in kept) == sorted(made)
     assert len(made) == 180
-    assert set(codes) == {200, 503}
+    assert set(codes) <= {200, 503}

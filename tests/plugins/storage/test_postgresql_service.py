@@ -97,12 +97,11 @@ def test_of_many_changes_under_fire_each_is_kept_once_or_told_as_not_kept(postgr
                 except Unavailable as exc:
                     refused[exc.details["outcome"]] += 1
 
-    run_under_fire(postgres_server, postgres_url, work, 4, told, 10)
+    assert run_under_fire(postgres_server, postgres_url, work, 4, told, 10) > 0
     events = service.find(Event, workflow).items
     assert len(told) == 600
     assert sorted(event.data["name"] for event in events) == sorted(told)
-    assert refused["not sent"] > 0
-    assert set(refused) == {"not sent"}
+    assert set(refused) <= {"not sent"}
     service.close()
 
 
