@@ -38,7 +38,7 @@ class Fake:
     """Answers one request after the other with what a script says; none is left: it goes on listening in silence."""
 
     def __init__(self, *script):
-        self.requests = []
+        self.requests, self.bodies = [], []
         self.connections = 0
         self._script = list(script)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -69,6 +69,7 @@ class Fake:
             length = int(found[1]) if found else 0
             while len(data) < length:
                 data += sock.recv(65536)
+            self.bodies.append(data[:length])
             data = data[length:]
             said = self._script.pop(0)
             sock.sendall(said)
@@ -207,6 +208,7 @@ def test_what_may_come_twice_is_asked_again(fake):
     server, client = fake(GONE, answer(told))
     assert client.tick(1, Tick(compute_node_id=1, run_id=0)).is_complete
     assert len(server.requests) == 2
+    assert [json.loads(body).get("resend", False) for body in server.bodies] == [False, True]
 
 
 def test_it_is_asked_again_once(fake):

@@ -49,6 +49,7 @@ class Actions(Companion):
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._allocator = Allocator(scene)
+        self._begun: set[int] = set()  # an answer may give again what an earlier one gave
         self._running: dict[int, _Commands] = {}
         self._allocating: dict[int, ActionLaunch] = {}
         self._said: SimpleQueue[ActionReport] = SimpleQueue()  # by threads
@@ -74,7 +75,8 @@ class Actions(Companion):
         mail.unable = ()
         given, mail.given = mail.given, deque()
         for action in given:
-            if action.action_run_id not in self._running and action.action_run_id not in self._allocating:
+            if action.action_run_id not in self._begun:
+                self._begun.add(action.action_run_id)
                 self._begin(action)
         while not self._said.empty():
             report = self._said.get()

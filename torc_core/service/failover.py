@@ -13,7 +13,7 @@ from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service.api import OPERATIONS, Service, verb_of
-from torc_core.service.far import REPEATABLE, follow_changes
+from torc_core.service.far import REPEATABLE, follow_changes, said_again
 from torc_core.service.ownership import Ownership
 
 R = TypeVar("R", bound=Record)
@@ -60,7 +60,11 @@ class FailoverService(Service):
 
     def perform(self, op: Operation, arguments: dict[str, Any]) -> Any:
         """Have a declared operation carried out."""
-        return self._carry(op, lambda service: op.call(service, arguments))
+        return self._carry(
+            op,
+            lambda service: op.call(service, arguments),
+            lambda service: op.call(service, said_again(op, arguments)),
+        )
 
     def create(self, record: R, **extra: Any) -> R:
         """See Service."""
@@ -136,7 +140,8 @@ class FailoverService(Service):
         if seat is not None:
             seat.leave()
 
-    def _carry(self, op: Operation, ask: Callable[[Service], T]) -> T:
+    def _carry(self, op: Operation, ask: Callable[[Service], T], ask_again: Callable[[Service], T] | None = None) -> T:
+        """``ask_again`` is for when the first may have been carried out."""
         for _ in range(_MAX_OWNERS):
             seat = self._current()
             try:
@@ -148,6 +153,8 @@ class FailoverService(Service):
                 self._leave(seat)
                 if outcome == "unknown" and not op.is_read_only and op.name not in REPEATABLE:
                     raise
+                if outcome == "unknown":
+                    ask = ask_again or ask
         raise Unavailable(f"{op.name}: the owner of the database changes all the time", hint="Try again later")
 
     def _current(self) -> Seat:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from torc_core.errors import TorcError, Unavailable
+from torc_core.operations import Operation
 from torc_core.records import answers as a
 from torc_core.records.record import MAX_LIMIT, Page, Record
 from torc_core.service.api import Service, check_filters, verb_of
@@ -20,6 +21,16 @@ REPEATABLE = frozenset({"tick", "cancel_workflow", "archive_workflow", "finish_a
 """Operations that change something, and whose second time changes nothing more."""
 _WATCH_S = 20.0
 _RETRY_S = 1.0
+
+
+def said_again(op: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with which to repeat what may have been carried out, its answer being lost.
+
+    A runner's turn asks for what it was given as well: nobody else will be.
+    """
+    if op.name == "tick":
+        return {**arguments, "report": arguments["report"].changed(resend=True)}
+    return arguments
 
 
 class FarService(Service):

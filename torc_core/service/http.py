@@ -20,7 +20,7 @@ from torc_core.operations import Operation, shaped
 from torc_core.records import answers as a
 from torc_core.records.record import ENCODER
 from torc_core.service.api import OPERATIONS
-from torc_core.service.far import NOT_SENT, REPEATABLE, UNKNOWN, FarService
+from torc_core.service.far import NOT_SENT, REPEATABLE, UNKNOWN, FarService, said_again
 from torc_core.service.http_events import QUIET_S, HttpEvents, is_readable
 from torc_core.service.processes import FORK_GUARD
 from torc_core.service.server_address import BASE, Encryption, Login, address_of
@@ -71,6 +71,7 @@ class HttpService(FarService):
             can_repeat = op.is_read_only or op.name in REPEATABLE
             if not can_repeat or exc.details.get("outcome") != UNKNOWN or self._closed.is_set():
                 raise
+            target, body = self._request_of(op, said_again(op, arguments))
             data = self._ask(op, target, body, seconds)
         return shaped(op.answer, data)
 
