@@ -79,6 +79,7 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         return given[name] if given.get(name) is not None else app.config[f"client.run.{name}"]
 
     memory = chosen("memory_gb")
+    scheduler, scheduler_config_id = allocation_of(os.environ)
     labels = {part.strip() for text in given["labels"] for part in text.split(",")} - {""}
     return RunnerOptions(
         output_dir=chosen("output_dir"),
@@ -93,7 +94,8 @@ def options_of(app: App, given: dict[str, Any]) -> RunnerOptions:
         lease_seconds=_lease(app, given["lease"]),
         fail_on_job_failure=given["fail_on_job_failure"],
         api_url=app.api_url,
-        scheduler=allocation_of(os.environ),
+        scheduler=scheduler,
+        scheduler_config_id=scheduler_config_id,
         monitor=app.config["client.run.monitor"],
         use_cgroups=app.config["client.run.cgroups"],
     )

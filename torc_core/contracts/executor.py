@@ -114,12 +114,16 @@ class Executor(ABC):
 
         A request with ``allocation`` asks for ``nodes`` and what the mapping says: the fields of the scheduler's record
         and of the action that asks. Its command is a worker, which goes on when this object is closed; its end is not
-        told by ``ended``. Handles of such requests begin with the number that people know them by.
+        told by ``ended``. Handles of such requests begin with the number that people know them by, and any object of
+        this executor can be asked about them later.
         """
 
     @abstractmethod
     def poll(self, handles: Collection[Handle]) -> dict[Handle, Observation]:
-        """Return what is known of each handle; an unknown one is ``lost``, not an exception."""
+        """Return what is known of each handle; an unknown one is ``lost``, not an exception.
+
+        An allocation of which nothing can be known here, but perhaps on another machine, is left out.
+        """
 
     def wake_fd(self) -> int | None:
         """Return a file descriptor that is readable while ``ended`` has something, or None: poll then."""

@@ -28,8 +28,9 @@ class ScheduledComputeNode(
     scheduler_config_id: int = field(
         "the scheduler record it was asked with", mentions="slurm_schedulers local_schedulers"
     )
-    scheduler_type: str = field("local or slurm")
+    scheduler_type: str = field("local, slurm, or a plugin's executor")
     status: str = field("pending, active or complete", filter=True)
+    handle: str | None = field("what its executor knows it by; null: the number alone", default=None)
 
 
 class RemoteWorker(WorkflowPart, plural="remote_workers", verbs="find", unique=("workflow_id", "worker")):

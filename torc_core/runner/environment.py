@@ -24,7 +24,7 @@ TOKEN_VARIABLE = "TORC_TOKEN"  # noqa: S105  (a name)
 URL_VARIABLE = "TORC_API_URL"
 """Names the server that it asks; a job is told one of the two, whatever its runner was told."""
 NODE_VARIABLE = "TORC_SCHEDULED_NODE"
-"""Tells a worker the allocation that it was started for, as ``TYPE:ID``; its jobs are not in one of their own."""
+"""Tells a worker the allocation that it was started for, as ``TYPE:ID:SCHEDULER``; no job has one of its own."""
 
 _MARKS = (RUNNER_VARIABLE, "TORC_WORKFLOW_ID", "TORC_RUN_ID", "TORC_JOB_ID", "TORC_ATTEMPT_ID")
 

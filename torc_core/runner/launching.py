@@ -69,9 +69,9 @@ class Launcher:
             f"{stem}.o", f"{stem}.e", folder, walltime_seconds=seconds, supports_termination=True,
         )  # fmt: skip
 
-    def worker_environment(self, more: dict[str, str]) -> dict[str, str]:
+    def worker_environment(self) -> dict[str, str]:
         """Return the environment of another runner of the same workflow, which this one does not look after."""
-        return {name: value for name, value in self._base.items() if name != RUNNER_VARIABLE} | more
+        return {name: value for name, value in self._base.items() if name != RUNNER_VARIABLE}
 
     def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:
         """Return what starts a job, and where its streams go; raises Invalid for settings that make no sense."""

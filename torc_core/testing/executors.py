@@ -381,5 +381,11 @@ class ExecutorSuite:
         executor.close()
         assert isinstance(handle, Handle)
         assert handle.id.partition(":")[0].isdecimal()
-        gate.touch()
-        assert written(log) == "went on\n"
+        other = self.make(tmp_path)
+        try:
+            assert other.poll([handle])[handle].state in {"queued", "running"}
+            gate.touch()
+            assert written(log) == "went on\n"
+            assert self._ask(other, [handle])[handle].state in {"done", "lost"}
+        finally:
+            other.close()

@@ -32,7 +32,14 @@ from torc_plugins.executors.local_command import (
     in_group,
 )
 from torc_plugins.executors.local_ending import GIVE_UP_SECONDS, Child, Leftovers, kill, send_to_all
-from torc_plugins.executors.local_processes import Former, boot_id, marked_handles, signal_group, ticks_since_boot
+from torc_plugins.executors.local_processes import (
+    Former,
+    boot_id,
+    marked_handles,
+    signal_group,
+    ticks_since_boot,
+    worker_host,
+)
 from torc_plugins.executors.local_usage import Accounts, Ended, lacked_memory
 from torc_plugins.executors.local_waiting import Waiter, best_waiter
 from torc_plugins.procfs import Process
@@ -110,7 +117,7 @@ class LocalExecutor(Executor):
             pid = self._spawn(request, None)
         except (OSError, ValueError) as exc:
             return SubmitError(request.key, f"cannot start {request.name!r}: {_explain(exc, request)}")
-        return Handle("local", f"{pid}:{ticks}:{self._boot}")
+        return Handle("local", f"{pid}:{ticks}:{self._boot}@{os.uname().nodename}")
 
     def _start(self, request: LaunchRequest) -> Handle | SubmitError:
         started_at, started_wall, ticks = time.monotonic(), time.time(), ticks_since_boot()
@@ -181,9 +188,10 @@ class LocalExecutor(Executor):
         return actions
 
     def poll(self, handles: Collection[Handle]) -> dict[Handle, Observation]:
-        """Return what is known; of ended commands the latest few thousand are."""
+        """Return what is known; of ended commands the latest few thousand are, of workers whether they live."""
         self._collect()
-        return {handle: self._observe(handle) for handle in handles}
+        here = os.uname().nodename
+        return {handle: self._observe(handle) for handle in handles if worker_host(handle.id) in ("", here)}
 
     def _observe(self, handle: Handle) -> Observation:
         pid = self._pids.get(handle)

@@ -94,6 +94,11 @@ def signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
+def worker_host(handle_id: str) -> str:
+    """Return the machine of a worker, whose handle is ``pid:start:boot@machine``; "" for other commands."""
+    return handle_id.partition("@")[2]
+
+
 class Former:
     """A command started by an executor object that is gone, known from its handle ``pid:start:boot``."""
 
@@ -107,7 +112,7 @@ class Former:
     def of(cls, handle_id: str, boot: str) -> Former | None:
         """Read a handle; None when it is of another boot or machine, or cannot be told from a stranger's process."""
         pid, _, rest = handle_id.partition(":")
-        started, _, its_boot = rest.partition(":")
+        started, _, its_boot = rest.partition("@")[0].partition(":")
         if not boot or its_boot != boot or not (pid.isdecimal() and started.isdecimal()):
             return None
         return cls(int(pid), int(started))

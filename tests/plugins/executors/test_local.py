@@ -188,6 +188,13 @@ class TestCommandsOfAKilledRunner:
         executor.cancel([handle], 0.0)
         wait_for(lambda: not is_running(pid), "the end of the child")
 
+    def test_of_a_worker_of_another_machine_nothing_is_known(self, executor, tmp_path):
+        [handle] = executor.submit([self.request(tmp_path, "true", allocation={})])
+        other = Handle("local", f"{handle.id.partition('@')[0]}@elsewhere")
+        before_boot = Handle("local", f"1:1:{'0' * 32}@{handle.id.partition('@')[2]}")
+        assert other not in executor.poll([other, handle])
+        assert executor.poll([before_boot])[before_boot].state == "lost"
+
     @pytest.mark.parametrize("change", ["start", "boot"])
     def test_a_process_that_only_has_the_same_number_is_left_alone(self, executor, tmp_path, change):
         handle = self.leave_behind(f"echo $$ > {tmp_path}/pid; sleep 300; true")

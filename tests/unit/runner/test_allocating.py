@@ -12,8 +12,9 @@ from torc_core.errors import NotFound
 from torc_core.problems import Problem
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers.actions import ActionLaunch
-from torc_core.records.resources import SlurmScheduler, Workflow
-from torc_core.runner.allocating import Allocator, worker_command
+from torc_core.records.resources import ComputeNode, SlurmScheduler, Workflow
+from torc_core.runner.allocating import Allocator, allocation, allocation_of
+from torc_core.runner.node_requests import worker_command
 from torc_core.service.local import LocalService
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
@@ -60,7 +61,7 @@ def scene(tmp_path):
     Batch.asked, Batch.problems, Batch.takes = [], [], 99
     service = LocalService(SqliteStorage(str(tmp_path / "torc.db")))
     workflow = service.create(Workflow(name="w", user="me"))
-    launcher = SimpleNamespace(worker_environment=lambda more: {"TORC_DB": "torc.db", **more})
+    launcher = SimpleNamespace(worker_environment=lambda: {"TORC_DB": "torc.db"})
     options = SimpleNamespace(output_dir="out")
     yield SimpleNamespace(service=service, workflow=workflow, host=Host(), launcher=launcher, options=options)
     service.close()
@@ -106,7 +107,8 @@ def test_each_allocation_is_asked_for_and_written_down_with_its_number(scene):
     ]  # fmt: skip
     first = Batch.asked[0]
     assert (first.nodes, first.allocation["walltime"], first.allocation["max_parallel_jobs"]) == (4, "01:00:00", 3)
-    assert first.env == {"TORC_DB": "torc.db", "TORC_SCHEDULED_NODE": f"slurm:{nodes(scene)[0].id}"}
+    assert first.env == {"TORC_DB": "torc.db", "TORC_SCHEDULED_NODE": f"slurm:{nodes(scene)[0].id}:{made.id}"}
+    assert [n.handle for n in nodes(scene)] == ["500:x", "501:x"]
     assert f"run {scene.workflow.id} --output-dir out --max-parallel-jobs 3" in first.command
     assert first.stdout == first.stderr == f"out/worker_wf{scene.workflow.id}_n{nodes(scene)[0].id}.log"
 
@@ -136,3 +138,43 @@ def test_what_cannot_be_asked_for_fails_the_action(scene):
 def test_the_command_of_a_worker_on_this_machine_has_the_limits_of_its_scheduler():
     made = worker_command(4, "a folder", {"scheduler_type": "local"}, {"num_cpus": 2, "memory": "512m"})
     assert made.endswith("run 4 --output-dir 'a folder' --num-cpus 2 --memory-gb 0.5")
+
+
+def test_a_worker_knows_its_allocation_and_the_scheduler_whose_jobs_come_first():
+    assert allocation_of({"TORC_SCHEDULED_NODE": "slurm:12:3"}) == ({"type": "slurm", "scheduler_id": 12}, 3)
+    assert allocation_of({"TORC_SCHEDULED_NODE": "slurm:12:0"}) == ({"type": "slurm", "scheduler_id": 12}, None)
+    assert allocation_of({"TORC_SCHEDULED_NODE": "local:12:3"}) == ({"type": "local", "scheduler_id": 12}, None)
+    assert allocation_of({}) == (None, None)
+
+
+def worker(scene, node_id, allocation_id):
+    """Return what looks after the allocation in a worker of a batch system."""
+    options = SimpleNamespace(scheduler={"type": "slurm", "scheduler_id": allocation_id})
+    node = ComputeNode(
+        workflow_id=scene.workflow.id, hostname="h", pid=node_id, start_time="2026-01-31T08:00:00Z", num_cpus=1,
+        memory_gb=1.0, num_gpus=0, is_active=True, scheduler=options.scheduler,
+    )  # fmt: skip
+    made = scene.service.create(node)
+    voice = SimpleNamespace(say=lambda text, level: pytest.fail(text))
+    return made, allocation(
+        SimpleNamespace(
+            service=scene.service, workflow=scene.workflow, options=options, compute_node_id=made.id, voice=voice
+        )
+    )
+
+
+def test_an_allocation_is_active_from_its_first_worker_to_the_end_of_its_last(scene):
+    carry_out(scene, num_allocations=1)
+    [record] = nodes(scene)
+    made, first = worker(scene, 1, record.id)
+    _, second = worker(scene, 2, record.id)
+    assert [node.status for node in nodes(scene)] == ["active"]
+    first.close()
+    assert [node.status for node in nodes(scene)] == ["active"]
+    scene.service.update(ComputeNode, made.id, {"is_active": False})
+    second.close()
+    assert [node.status for node in nodes(scene)] == ["complete"]
+
+
+def test_a_runner_that_nobody_started_for_an_allocation_has_none(scene):
+    assert allocation(SimpleNamespace(options=SimpleNamespace(scheduler=None))) is None

@@ -17,6 +17,9 @@ class FullExecutor:
 
     capabilities = Capabilities(allocates=True)
 
+    def check(self):
+        return []
+
     def submit(self, requests):
         return [SubmitError(request.key, "the queue is full") for request in requests]
 

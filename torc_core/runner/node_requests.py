@@ -1,0 +1,112 @@
+"""Nodes that are asked for: through any executor that allocates, with a record of each allocation.
+
+A request is a mapping as actions have it: ``scheduler_type`` and ``scheduler_id``, ``num_allocations``,
+``max_parallel_jobs``, ``start_one_worker_per_node``.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torc_core.contracts.executor import Handle, LaunchRequest, SubmitError
+from torc_core.errors import Forbidden, Invalid, NotFound, TorcError
+from torc_core.records.allocations import LocalScheduler, ScheduledComputeNode
+from torc_core.records.record import WorkflowPart
+from torc_core.records.resources import SlurmScheduler
+from torc_core.runner.environment import NODE_VARIABLE
+from torc_core.units import parse_memory
+
+if TYPE_CHECKING:
+    from torc_core.contracts.executor import Executor
+    from torc_core.plugins import PluginHost
+    from torc_core.service.api import Service
+
+SCHEDULERS: dict[str, type[WorkflowPart]] = {"slurm": SlurmScheduler, "local": LocalScheduler}
+"""Where the settings of a type of scheduler are kept; others have none."""
+
+
+@contextmanager
+def allocating(host: PluginHost | None, scheduler_type: str) -> Iterator[Executor]:
+    """Give an executor that allocates and is usable here; raises NotFound, Invalid."""
+    if host is None:
+        raise NotFound("there are no plugins")
+    made: type[Executor] = host.executor(scheduler_type)
+    if not made.capabilities.allocates:
+        raise Invalid(f"executor {scheduler_type!r} allocates no nodes")
+    executor = made()
+    try:
+        for problem in executor.check():
+            raise Invalid(problem.message, hint=problem.hint)
+        yield executor
+    finally:
+        executor.close()
+
+
+class NodeRequests:
+    """Asks for nodes of one workflow."""
+
+    def __init__(
+        self, service: Service, workflow_id: int, output_dir: str, environment: Mapping[str, str], key: str = "nodes"
+    ) -> None:
+        """``environment`` is the whole of a worker's; by it the worker finds the service."""
+        self._service, self._workflow_id = service, workflow_id
+        self._output_dir, self._environment, self._key = output_dir, environment, key
+
+    def settings(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of the scheduler's record that are set; none for id 0. Raises NotFound."""
+        kind, id = SCHEDULERS.get(request["scheduler_type"]), request.get("scheduler_id")
+        if kind is None or not id:
+            return {}
+        record: WorkflowPart = self._service.get(kind, id)
+        return {name: value for name, value in record.wire().items() if value is not None}
+
+    def ask(self, executor: Executor, request: Mapping[str, Any], settings: Mapping[str, Any]) -> ScheduledComputeNode:
+        """Ask for one allocation; raises TorcError."""
+        service, workflow_id = self._service, self._workflow_id
+        scheduler_type, scheduler_id = request["scheduler_type"], request.get("scheduler_id") or 0
+        record = service.create(
+            ScheduledComputeNode(
+                workflow_id=workflow_id, scheduler_id=0, scheduler_config_id=scheduler_id,
+                scheduler_type=scheduler_type, status="pending",
+            )
+        )  # fmt: skip
+        log = str(Path(self._output_dir) / f"worker_wf{workflow_id}_n{record.id}.log")
+        launch = LaunchRequest(
+            f"{self._key}:{record.id}", f"torc-wf{workflow_id}-sched{scheduler_id}",
+            worker_command(workflow_id, self._output_dir, request, settings),
+            {**self._environment, NODE_VARIABLE: f"{scheduler_type}:{record.id}:{scheduler_id}"}, log, log,
+            nodes=int(settings.get("nodes") or 1), allocation={**settings, **request},
+        )  # fmt: skip
+        [answer] = executor.submit([launch])
+        if isinstance(answer, SubmitError):
+            try:
+                service.delete(ScheduledComputeNode, record.id)
+            except Forbidden:  # a worker token deletes nothing
+                service.update(ScheduledComputeNode, record.id, {"status": "complete"})
+            raise TorcError(answer.message)
+        known = {"scheduler_id": _number(answer), "handle": answer.id}
+        return service.update(ScheduledComputeNode, record.id, known)
+
+
+def _number(handle: Handle) -> int:
+    """Return the number by which a batch system (here: the machine) knows what was asked for."""
+    digits = handle.id.partition(":")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def worker_command(workflow_id: int, output_dir: str, request: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Return the command of a worker: a runner of the same workflow, which finds the service by its variables."""
+    words = [sys.executable, "-m", "torc_core.cli", "run", str(workflow_id), "--output-dir", output_dir]
+    if request.get("max_parallel_jobs"):
+        words += ["--max-parallel-jobs", str(request["max_parallel_jobs"])]
+    if request["scheduler_type"] == "local":
+        if settings.get("num_cpus"):
+            words += ["--num-cpus", str(settings["num_cpus"])]
+        if settings.get("memory"):
+            words += ["--memory-gb", f"{parse_memory(settings['memory']) / 2**30:.6g}"]
+    return shlex.join(words)
