@@ -188,8 +188,8 @@ class TestCommandsOfAKilledRunner:
         executor.cancel([handle], 0.0)
         wait_for(lambda: not is_running(pid), "the end of the child")
 
-    def test_of_a_worker_of_another_machine_nothing_is_known(self, executor, tmp_path):
-        [handle] = executor.submit([self.request(tmp_path, "true", allocation={})])
+    def test_of_a_worker_of_another_machine_nothing_is_known(self, executor):
+        [handle] = executor.submit([LaunchRequest("k", "n", "true", PATH, None, None, allocation={})])
         other = Handle("local", f"{handle.id.partition('@')[0]}@elsewhere")
         before_boot = Handle("local", f"1:1:{'0' * 32}@{handle.id.partition('@')[2]}")
         assert other not in executor.poll([other, handle])
