@@ -238,5 +238,6 @@ def main(arguments: list[str] | None = None) -> None:
     from torc_core.cli.main import main as torc
 
     words = sys.argv[1:] if arguments is None else arguments
+    server.program = "torc-server"
     named = bool(words) and (not words[0].startswith("-") or words[0] in ("-h", "--help"))
     torc(["server", *words] if named else ["server", "run", *words])

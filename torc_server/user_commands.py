@@ -135,4 +135,5 @@ def main() -> None:
     """Run ``torc-htpasswd``."""
     from torc_core.cli.main import main as torc
 
+    user.program = "torc-htpasswd"
     torc(["server", "user", *sys.argv[1:]])

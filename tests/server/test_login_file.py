@@ -188,6 +188,26 @@ def test_the_program_adds_changes_lists_checks_and_removes(tmp_path):
     assert "no user amy" in program(tmp_path, "remove", "-f", "users", "amy", code=1).stderr
 
 
+def test_the_program_calls_itself_by_its_own_name(tmp_path):
+    page = program(tmp_path, "--help").stdout
+    assert page.startswith("Usage: torc-htpasswd [OPTIONS] COMMAND")
+    assert "\n  torc-htpasswd add -f users.htpasswd amy " in page
+    assert "torc server user" not in page
+    assert program(tmp_path, "add", "--help").stdout.startswith("Usage: torc-htpasswd add [OPTIONS] USER\n")
+    assert "Try 'torc-htpasswd add --help'" in program(tmp_path, "add", "-f", "users", code=2).stderr
+
+
+def test_the_same_commands_of_the_other_programs_have_the_name_that_is_typed_there(tmp_path):
+    for start, name in (("torc_core.cli.main", "torc server"), ("torc_server.commands", "torc-server")):
+        words = ["server", "user", "--help"] if name == "torc server" else ["user", "--help"]
+        done = subprocess.run(
+            [sys.executable, "-c", f"from {start} import main; main()", *words], text=True, capture_output=True,
+            cwd=tmp_path, env=environment(tmp_path), timeout=60, check=True,
+        )  # fmt: skip
+        assert done.stdout.startswith(f"Usage: {name} user [OPTIONS] COMMAND")
+        assert f"\n  {name} user add -f users.htpasswd amy " in done.stdout
+
+
 def test_a_line_can_be_made_without_the_file(tmp_path):
     line = program(tmp_path, "hash", "-c", "4", given="secret\n").stdout.strip()
     name, _, kept = line.partition(":")

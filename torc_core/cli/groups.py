@@ -65,8 +65,24 @@ GLOBAL_NAMES = (
 )  # fmt: skip
 
 
+class _Context(click.Context):
+    """Where a command stands. A group that is a program of its own is called by that name, not by its place in torc."""
+
+    @property
+    def command_path(self) -> str:
+        """What is typed for the command."""
+        return getattr(self.command, "program", "") or self.place
+
+    @property
+    def place(self) -> str:
+        """What is typed for the command below what it belongs to."""
+        return super().command_path
+
+
 class _WithGlobalOptions(click.Command):
     """What commands and groups share: the global options, and a help page with a section for them."""
+
+    context_class = _Context
 
     def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
         """``examples`` are lines for the end of the help page."""
@@ -98,10 +114,15 @@ class _WithGlobalOptions(click.Command):
             self.format_commands(ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        if self.examples:
+        """Write the examples, as they are typed for the program that runs."""
+        examples = self.examples.strip()
+        at: click.Context | None = ctx
+        while isinstance(at, _Context):
+            examples = examples.replace(at.place, at.command_path)
+            at = at.parent
+        if examples:
             with formatter.section("Examples"):
-                formatter.write("".join(f"  {line}\n" for line in self.examples.strip().splitlines()))
+                formatter.write("".join(f"  {line}\n" for line in examples.splitlines()))
 
 
 class TorcCommand(_WithGlobalOptions):
@@ -150,6 +171,8 @@ class TorcGroup(_WithGlobalOptions, click.Group):
 
     command_class = TorcCommand
     group_class = type
+    program = ""
+    """The name of the program that the group is by itself, while that is what runs."""
 
     def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
