@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.programs import DIAMOND
+from tests.cli.programs import DIAMOND, program
 
 PARAMETERS = "name: w\njobs: [{name: 'j{i}', command: 'echo {i}', parameters: {i: '1:3'}}]\n"
 
@@ -68,6 +68,24 @@ def test_the_format_is_named_or_told_by_the_content(torc):
     assert torc.json("spec", "check", "spec.txt", "--from", "json")["valid"] is True
     torc.write("spec", PARAMETERS)
     assert torc.json("spec", "check", "spec")["summary"]["job_count"] == 3
+
+
+@pytest.mark.parametrize("words", [("check",), ("expand", "--to", "json"), ("convert", "--to", "json"), ("lint",)])
+def test_a_format_that_is_named_counts_whatever_ending_and_content_say(torc, words):
+    text = "{name: 'w', description: 'd', jobs: [{name: 'a', command: 'b',},]}"  # YAML and JSON5, and no JSON
+    assert torc("spec", *words, torc.write("s.yaml", text), "--from", "json5").code == 0
+    assert "s.yaml:1:2: error[json-syntax]" in torc("spec", *words, "s.yaml", "--from", "json", code=1).err
+    assert 'no spec format "cuneiform"' in torc("spec", *words, "s.yaml", "--from", "cuneiform", code=1).err
+
+
+@pytest.mark.parametrize("words", [("check",), ("expand", "--to", "json"), ("convert", "--to", "json"), ("lint",)])
+def test_the_format_of_standard_input_can_be_named(tmp_path, words):
+    text = '{"name": "w", "description": "d", "jobs": []}'
+    program(tmp_path, "spec", *words, "-", "--from", "json", input=text)
+    assert (
+        "<stdin>:1:1: error[kdl-syntax]"
+        in program(tmp_path, "spec", *words, "-", "--from", "kdl", input=text, code=1).err
+    )
 
 
 def test_lint_tells_notes_and_can_be_strict(torc):

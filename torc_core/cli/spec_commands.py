@@ -56,14 +56,15 @@ def check_command(app: App, file: str, from_format: str | None, skip_checks: boo
 
 @spec.command("expand")
 @click.argument("file", shell_complete=complete_file)
+@_from
 @_to
 @_output
 @pass_app
-def expand(app: App, file: str, to_format: str | None, output: Path | None) -> None:
+def expand(app: App, file: str, from_format: str | None, to_format: str | None, output: Path | None) -> None:
     """Write FILE with every parameter expanded and every reference by name."""
     from torc_core.spec.write import spec_data
 
-    source = read_source(app, file)
+    source = read_source(app, file, from_format)
     plan = check(app, source)
     if any(problem.severity == ERROR for problem in plan.problems):
         raise ProblemsFound(source.name, plan.problems)
@@ -92,11 +93,12 @@ def convert(app: App, file: str, from_format: str | None, to_format: str | None,
 
 @spec.command("lint")
 @click.argument("file", shell_complete=complete_file)
+@_from
 @click.option("--strict", is_flag=True, help="Fail on warnings and notes too.")
 @pass_app
-def lint(app: App, file: str, strict: bool) -> int:
+def lint(app: App, file: str, from_format: str | None, strict: bool) -> int:
     """Report errors, warnings and notes (what is never used, say), one a line."""
-    plan = read_and_check(app, file)
+    plan = read_and_check(app, file, from_format)
     if app.wants_json:
         from torc_core.spec.report import problem_data
 
