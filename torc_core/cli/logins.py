@@ -22,6 +22,13 @@ _GOOD_FOR_S = 30 * 86400
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
+def trusted(app: App) -> dict[str, str]:
+    """Return the variables by which jobs and workers trust the server that this command trusts."""
+    certificate = app.options.get("tls_ca_cert") or app.certificate
+    found = {"TORC_TLS_CA_CERT": os.path.abspath(certificate)} if certificate else {}  # noqa: PTH100
+    return found | ({"TORC_TLS_INSECURE": "1"} if app.options.get("tls_insecure") else {})
+
+
 def login_of(app: App) -> Login:
     """Return how the user shows who it is: a password that was typed or given, a token, a password of the environment.
 
@@ -73,7 +80,8 @@ def encryption_of(app: App) -> Encryption:
 def token_for_jobs(app: App, service: Service, workflow_id: int) -> Iterator[str]:
     """Give what the jobs of a run log in with: never the password, but a token for this workflow, revoked at the end.
 
-    Empty without a server, or where nobody logs in.
+    Workers that were started with it need it for longer: then it lasts until it is no good any more. Empty without a
+    server, or where nobody logs in.
     """
     own = os.environ.get(TOKEN, "")
     has_password = bool(app.options.get("password") or app.options.get("prompt_password") or os.environ.get(PASSWORD))
@@ -93,5 +101,8 @@ def token_for_jobs(app: App, service: Service, workflow_id: int) -> Iterator[str
     try:
         yield made.token
     finally:
+        from torc_core.cli.allocations import unended
+
         with suppress(TorcError):
-            service.delete(WorkerToken, made.id)
+            if not unended(service, workflow_id):
+                service.delete(WorkerToken, made.id)

@@ -24,6 +24,7 @@ COMMANDS = {
         "delete": ("lifecycle:delete", "Delete workflows with everything in them."),
         "recover": ("recovering:recover", "Give failed jobs what they lacked, to run again."),
         "watch": ("watching:watch", "Follow a workflow to its end; recover it on the way."),
+        "schedule-nodes": ("scheduling:schedule_nodes", "Ask for nodes, on which runners of a workflow start."),
         "diagnose": ("diagnosing:diagnose", "Say why jobs do not start, and what to do."),
         "sync-status": ("syncing:sync_status", "Free what runners hold that are gone."),
         "workflows": ("workflows:workflows", "List, change and restart workflows."),
@@ -40,6 +41,7 @@ COMMANDS = {
         "resource-requirements": ("parts:resource_requirements", "What jobs need while they run."),
         "failure-handlers": ("parts:failure_handlers", "What happens when jobs fail."),
         "compute-nodes": ("parts:compute_nodes", "Runners, present and past."),
+        "scheduled-compute-nodes": ("parts:scheduled_compute_nodes", "Allocations that were asked for."),
         "job-dependencies": ("relations:job_dependencies", "Which job waits for which, and why."),
     },
     "Results": {

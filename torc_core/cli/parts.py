@@ -13,6 +13,7 @@ from torc_core.cli.kinds import create_command, group_of
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.showing import echo_lines, echo_record, moment, short_json
 from torc_core.errors import NotFound
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.resources import (
     ComputeNode,
     Event,
@@ -84,6 +85,14 @@ NODES = Shown(
     paging=_LETTERS,
     can_delete=False,
 )  # fmt: skip
+ALLOCATIONS = Shown(
+    ScheduledComputeNode,
+    {
+        "ID": "id", "Scheduler ID": "scheduler_id", "Config ID": "scheduler_config_id", "Type": "scheduler_type",
+        "Status": "status",
+    },
+    paging=_LETTERS,
+)  # fmt: skip
 EVENTS = Shown(
     Event,
     {
@@ -102,6 +111,7 @@ user_data = group_of(USER_DATA, "user-data", "JSON data that jobs hand to each o
 resource_requirements = group_of(REQUIREMENTS, "resource-requirements", "What jobs need while they run.")
 failure_handlers = group_of(HANDLERS, "failure-handlers", "What happens when jobs fail.")
 compute_nodes = group_of(NODES, "compute-nodes", "Runners, present and past.")
+scheduled_compute_nodes = group_of(ALLOCATIONS, "scheduled-compute-nodes", "Allocations that were asked for.")
 events = group_of(EVENTS, "events", "What happened to a workflow.")
 
 

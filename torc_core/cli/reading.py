@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from torc_core.contracts.formats import FormatError
 from torc_core.errors import Invalid, NotFound, UsageError
 from torc_core.problems import Problem, ProblemsFound
 
@@ -71,7 +70,9 @@ def read_source(app: App, name: str, format_name: str | None = None, kinds: tupl
             return Source(text, app.host.format_for(name), shown, folder)
         except NotFound:
             pass  # another ending, or none: the content tells
-    return Source(text, _recognized(app, text, shown, kinds), shown, folder)
+    from torc_core.cli.recognizing import recognized
+
+    return Source(text, recognized(app, text, shown, kinds), shown, folder)
 
 
 def read_text(name: str) -> tuple[str, str]:
@@ -159,20 +160,6 @@ def _decoded(data: bytes, name: str) -> str:
         line = data.count(b"\n", 0, exc.start) + 1
         column = exc.start - data.rfind(b"\n", 0, exc.start)
         raise NotUtf8(name, f"not UTF-8 text (byte 0x{data[exc.start]:02x})", line, column) from None
-
-
-def _recognized(app: App, text: str, name: str, kinds: tuple[type, ...]) -> SpecFormat:
-    """Return the first format that reads the text as one of the kinds."""
-    if not text.strip():
-        raise UsageError(f"{name} is empty", hint='A spec has at least "name" and "jobs".')
-    problems = []
-    for candidate in app.host.formats():
-        try:
-            if isinstance(candidate.read(text).data, kinds):
-                return candidate
-        except FormatError as exc:
-            problems.append(exc.problem._replace(file=name, message=f"as {candidate.name}: {exc.problem.message}"))
-    raise ProblemsFound(f"{name} is in none of the known formats", problems)
 
 
 def check(app: App, source: Source, *, skip_checks: bool = False, limit: int | None = None) -> Plan:

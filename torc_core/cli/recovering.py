@@ -140,11 +140,12 @@ class Recovering(NamedTuple):
         (``asks``).
         """
         service = app.service()
-        refuse_early(service.get_workflow_status(workflow_id))
-        orphans = find_orphans(service, workflow_id)
+        refuse_archived(service.get_workflow_status(workflow_id))
+        orphans = find_orphans(app, workflow_id)
         if not dry_run:
             free(app, workflow_id, orphans, ways.output_dir, say)
         summary = service.get_workflow_status(workflow_id)
+        refuse_active(summary, orphans if dry_run else None)
         _refuse_held(summary, orphans if dry_run else None)
         plan = _plan(app, service, workflow_id, ways)
         undecided = summary.jobs_by_status["pending_failed"]
@@ -199,22 +200,30 @@ class Recovering(NamedTuple):
         return body | ({"adjustments": adjustments} if adjustments else {})
 
 
-def refuse_early(summary: StatusSummary) -> None:
+def refuse_archived(summary: StatusSummary) -> None:
     """Refuse what is not to be touched; raises Invalid."""
     id = summary.workflow_id
     if summary.is_archived:
         raise Invalid(f"workflow {id} is archived", hint=f"Show it again first: torc workflows archive false {id}")
-    if summary.active_compute_nodes:
+
+
+def refuse_active(summary: StatusSummary, orphans: Orphans | None = None) -> None:
+    """Refuse while somebody is at work, or may be soon, beside those of ``orphans``; raises Invalid."""
+    id = summary.workflow_id
+    gone = 0 if orphans is None else sum(node.is_active is True for node in orphans.runners)
+    active = summary.active_compute_nodes - gone
+    if active > 0:
         raise Invalid(
-            f"workflow {id} has {counted(summary.active_compute_nodes, 'active runner')}",
+            f"workflow {id} has {counted(active, 'active runner')}",
             hint=f"Wait for them (torc wait {id}), or cancel it: torc cancel {id}. "
             f"A runner of another machine that is gone: torc workflows sync-status {id} --compute-node ID",
         )
-    allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes
-    if allocations:
+    over = 0 if orphans is None else len(orphans.allocations)
+    allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes - over
+    if allocations > 0:
         raise Invalid(
             f"workflow {id} has {counted(allocations, 'allocation')} pending or active",
-            hint=f"Wait for them, or cancel it: torc cancel {id}",
+            hint=f"Wait for them, or cancel it: torc cancel {id}. List them: torc scheduled-compute-nodes list {id}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def run_workflow(
     if is_over:
         from torc_core.cli.syncing import find_orphans, free
 
-        free(app, workflow_id, find_orphans(service, workflow_id), Path(options.output_dir))
+        free(app, workflow_id, find_orphans(app, workflow_id), Path(options.output_dir))
     stays = options.persistent or _waits_for_more(service, workflow_id)
     if is_over and not stays and not has_duties(service, workflow_id):
         return tell_nothing_to_run(app, service, before, fail=options.fail_on_job_failure)
@@ -110,7 +111,7 @@ def run_workflow(
 
     try:
         output_files.make_folder(Path(options.output_dir) / output_files.FOLDER)  # before anything has begun
-        before = _begin(app, service, before, force=force)
+        before = begin(app, service, before, force=force)
     except TorcError:
         if is_new:
             service.delete(Workflow, workflow_id)
@@ -123,7 +124,7 @@ def run_workflow(
 
 def run_here(app: App, service: Service, before: StatusSummary, runner: Runs) -> tuple[RunSummary, Display]:
     """Run a workflow that was begun until nothing is left to do here, and show how it goes."""
-    from torc_core.cli.logins import token_for_jobs
+    from torc_core.cli.logins import token_for_jobs, trusted
     from torc_core.cli.opening import database_for_jobs
     from torc_core.cli.progress import Display
     from torc_core.runner.loop import Runner
@@ -134,6 +135,7 @@ def run_here(app: App, service: Service, before: StatusSummary, runner: Runs) ->
         database_for_jobs(app, service) as database,
         Display(app.log_level, before) as display,
     ):
+        os.environ.update(trusted(app))  # jobs inherit it
         options = runner.options._replace(token=token, database=database)
         summary = Runner(service, runner.executor(), id, options, display.show, app.host).run()
         display.end(is_complete=summary.is_complete)
@@ -165,7 +167,7 @@ def _waits_for_more(service: Service, workflow_id: int) -> bool:
     return service.get(Workflow, workflow_id).compute_node_ignore_workflow_completion
 
 
-def _begin(app: App, service: Service, before: StatusSummary, *, force: bool) -> StatusSummary:
+def begin(app: App, service: Service, before: StatusSummary, *, force: bool) -> StatusSummary:
     """Begin the first run of a workflow, unless that was done; returns where it stands then."""
     id = before.workflow_id
     if not service.is_workflow_uninitialized(id).is_uninitialized:

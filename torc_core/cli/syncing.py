@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -14,20 +14,33 @@ from torc_core.cli.logs import output_dir_option
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.errors import Invalid
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.resources import ComputeNode, Job, Workflow
 from torc_core.status import JobStatus
 from torc_core.units import counted
 
-if TYPE_CHECKING:
-    from torc_core.service.api import Service
-
 
 class Orphans(NamedTuple):
-    """Runners that are gone, and the jobs that they hold: those that ran, and those that were not started yet."""
+    """Runners that are gone, with the jobs that they hold: those that ran, and those that were not started yet."""
 
     runners: list[ComputeNode]
     running: list[Job]
     pending: list[Job]
+    allocations: list[ScheduledComputeNode]  # that are over, though their records do not say so
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to free."""
+        return not self.runners and not self.allocations
+
+    @property
+    def in_slurm(self) -> int:
+        """How many of the jobs ran in allocations of Slurm that are over."""
+        over = {node.id for node in self.allocations if node.scheduler_type == "slurm"}
+        there = {
+            n.id for n in self.runners if isinstance(n.scheduler, dict) and n.scheduler.get("scheduler_id") in over
+        }
+        return sum(job.compute_node_id in there for job in self.running)
 
     def details(self) -> list[dict[str, Any]]:
         """Return what reports say about each lost attempt."""
@@ -53,36 +66,50 @@ def sync_status(
 ) -> None:
     """Free the jobs of runners that ended without a word: lost attempts are recorded with code -128, and run again.
 
-    Runners of this machine are known to be gone when their process is; others are named with --compute-node. What was
-    finished before is reported from their journals, and what they left running is ended.
+    Runners of this machine are known to be gone when their process is, those of an allocation when that is over;
+    others are named with --compute-node. What was finished before is reported from their journals, and what they left
+    running is ended. Allocations that are over without a word are noted as such.
     """
     chosen = pick(app, workflow_id)
-    found = find_orphans(app.service(), chosen, gone)
+    found = find_orphans(app, chosen, gone)
     if not dry_run:
         free(app, chosen, found, output_dir)
     body: dict[str, Any] = {
-        "workflow_id": chosen, "dry_run": dry_run, "slurm_jobs_failed": 0, "pending_allocations_cleaned": 0,
-        "running_jobs_failed": len(found.running), "pending_jobs_freed": len(found.pending),
+        "workflow_id": chosen, "dry_run": dry_run, "slurm_jobs_failed": found.in_slurm,
+        "pending_allocations_cleaned": len(found.allocations),
+        "running_jobs_failed": len(found.running) - found.in_slurm, "pending_jobs_freed": len(found.pending),
         "compute_nodes_deactivated": len(found.runners),
     }  # fmt: skip
     if app.wants_json:
         echo_json(body | ({"failed_job_details": found.details()} if found.running else {}))
-    elif not found.runners:
+    elif found.is_empty:
         echo("No runner is gone.")
     else:
+        _tell(found, dry_run=dry_run)
+        if not dry_run:
+            echo(f"Go on with: torc run {chosen}")
+
+
+def _tell(found: Orphans, *, dry_run: bool) -> None:
+    if found.allocations:
+        what = counted(len(found.allocations), "allocation")
+        echo(f"{'Would note' if dry_run else 'Noted'} the end of {what} that ended without a word")
+    if found.runners:
         would = "Would free" if dry_run else "Freed"
         jobs = counted(len(found.running) + len(found.pending), "job")
         echo(f"{would} {jobs} of {counted(len(found.runners), 'runner')} that ended without a word")
         for entry in found.details():
             echo(f"  {entry['job_name']}: {entry['reason']}")
-        if not dry_run:
-            echo(f"Go on with: torc run {chosen}")
 
 
-def find_orphans(service: Service, workflow_id: int, named: tuple[int, ...] = ()) -> Orphans:
+def find_orphans(app: App, workflow_id: int, named: tuple[int, ...] = ()) -> Orphans:
     """Return the runners that are gone for sure, or were named, with what they hold."""
+    from torc_core.cli.allocations import find_over
     from torc_core.service.processes import is_dead
 
+    service = app.service()
+    over = find_over(app.host, service, workflow_id)
+    ended = [{"type": node.scheduler_type, "scheduler_id": node.id} for node in over]
     nodes = list(service.each(ComputeNode, workflow_id))
     unknown = set(named) - {node.id for node in nodes}
     if unknown:
@@ -101,6 +128,7 @@ def find_orphans(service: Service, workflow_id: int, named: tuple[int, ...] = ()
         for node in nodes
         if node.id in named
         or (node.is_active and node.process is not None and is_dead(node.process))
+        or (node.is_active and node.scheduler in ended)
         or (not node.is_active and node.id in holders and (node.process is None or is_dead(node.process)))
     ]
     ids = {node.id for node in gone}
@@ -109,6 +137,7 @@ def find_orphans(service: Service, workflow_id: int, named: tuple[int, ...] = ()
         gone,
         [job for job in mine if job.status is JobStatus.RUNNING],
         [job for job in mine if job.status is JobStatus.PENDING],
+        over,
     )
 
 
@@ -116,6 +145,8 @@ def free(
     app: App, workflow_id: int, found: Orphans, output_dir: Path | None, say: Callable[[str], None] | None = None
 ) -> None:
     """Take over from runners that are gone: by their journals where these are here, else by what the service knows."""
+    for node in found.allocations:
+        app.service().update(ScheduledComputeNode, node.id, {"status": "complete"})
     if not found.runners:
         return
     from torc_core.runner.recovery import recover
@@ -132,7 +163,7 @@ def free(
     finally:
         executor.close()
     wanted = {node.id for node in found.runners}
-    left = find_orphans(service, workflow_id, tuple(wanted))
+    left = find_orphans(app, workflow_id, tuple(wanted))
     holding = {job.compute_node_id for job in (*left.running, *left.pending)}
     rest = [node.id for node in left.runners if node.id in wanted and (node.is_active or node.id in holding)]
     if rest:

@@ -11,6 +11,7 @@ import click
 
 from torc_core.cli.amounts import Amount
 from torc_core.cli.app import App, pass_app
+from torc_core.cli.auto_scheduling import AutoSchedule, auto_schedule_options
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
@@ -18,7 +19,7 @@ from torc_core.cli.recovering import NothingToRetry, Recovering, Ways, recovery_
 from torc_core.cli.status import summary_body
 from torc_core.cli.syncing import find_orphans, free
 from torc_core.cli.verdicts import BAD, verdict, waits_for_people
-from torc_core.errors import Invalid, TorcError
+from torc_core.errors import Invalid, TorcError, UsageError
 from torc_core.runner.log import LogLines
 from torc_core.units import counted
 
@@ -31,6 +32,7 @@ _LONGEST_WAIT_S = 20.0  # of one question to the service
 _EXAMPLES = """
 torc watch 3
 torc watch 3 --recover --run
+torc watch 3 --recover --auto-schedule --scheduler-type local
 torc watch 3 --recover --max-retries 5 --recovery-hook ./clean-up.sh
 """
 
@@ -49,6 +51,7 @@ torc watch 3 --recover --max-retries 5 --recovery-hook ./clean-up.sh
 @click.option("-m", "--max-retries", type=click.IntRange(min=0), default=3, help="Recover at most so often (3).")
 @recovery_options
 @click.option("--run", "run_here", is_flag=True, help="Run the workflow here while nobody else works on it.")
+@auto_schedule_options
 @click.option("-s", "--show-job-counts", is_flag=True, help="Show how many jobs are in which state at every look.")
 @pass_app
 def watch(
@@ -58,10 +61,12 @@ def watch(
     """Follow a workflow until it is complete; exit 1 when jobs did not succeed in the end.
 
     With --recover, failed jobs are given what they lacked and run again, by whoever runs the workflow: a runner that
-    you start, or with --run this very command.
+    you start, with --run this very command, with --auto-schedule one on nodes that this command asks for.
     """
+    if run_here and given["auto_schedule"]:
+        raise UsageError("--run works here, --auto-schedule elsewhere", hint="Give one of them.")
     chosen = pick(app, workflow_id)
-    watcher = _Watch(app, chosen, Ways(**given), poll_interval, run_here, show_job_counts)
+    watcher = _Watch(app, chosen, given, poll_interval, run_here, show_job_counts)
     stopped = None
     try:
         summary = watcher.to_the_end(max_retries if recover else 0)
@@ -95,12 +100,15 @@ class _Watch:
     """Follows one workflow."""
 
     def __init__(
-        self, app: App, workflow_id: int, ways: Ways, poll_seconds: float, run_here: bool, show_counts: bool
+        self, app: App, workflow_id: int, given: dict[str, Any], poll_seconds: float, run_here: bool, show_counts: bool
     ) -> None:
-        self._app, self._id, self._ways = app, workflow_id, ways
+        self._app, self._id = app, workflow_id
         self._poll_seconds, self._run_here, self._show_counts = poll_seconds, run_here, show_counts
         self._service: Service = app.service()
         self._log: LogLines | None = None
+        folder = given["output_dir"]
+        self._auto = AutoSchedule.of(app, workflow_id, given, folder, self._say)
+        self._ways = Ways(**given)
         self._said_nobody = False
         self.recoveries = 0
 
@@ -113,7 +121,7 @@ class _Watch:
         """Return where the workflow stands when it is over and no recovery helps any more."""
         self._service.get_workflow_status(self._id)
         while True:
-            summary = self._until_over()
+            summary = self._until_over(waits=self.recoveries < max_retries)
             if not _bad(summary) or summary.is_canceled or self.recoveries >= max_retries:
                 if self.recoveries and self.recoveries >= max_retries and _bad(summary):
                     self._say("WARN", f"Recovered {counted(self.recoveries, 'time')}; that is enough")
@@ -121,15 +129,17 @@ class _Watch:
             if not self._recover():
                 return self._service.get_workflow_status(self._id)
 
-    def _until_over(self) -> StatusSummary:
-        """Wait until nothing is left to do, or only decisions are."""
+    def _until_over(self, *, waits: bool) -> StatusSummary:
+        """Wait until nothing is left to do, or only decisions are; ``waits``: when jobs failed, for allocations too."""
         looked_at = float("-inf")
         while True:
             version = self._service.wait_for_change(self._id).version
             is_due = time.monotonic() - looked_at >= self._poll_seconds
             if is_due or self._service.is_workflow_complete(self._id).is_complete:  # summaries take time
                 summary = self._service.get_workflow_status(self._id)
-                if (summary.is_complete or waits_for_people(summary)) and not summary.active_compute_nodes:
+                allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes
+                is_free = not summary.active_compute_nodes and not (waits and allocations and _bad(summary))
+                if (summary.is_complete or waits_for_people(summary)) and is_free:
                     return summary
             if is_due:
                 looked_at = time.monotonic()
@@ -141,18 +151,24 @@ class _Watch:
 
     def _look(self, summary: StatusSummary) -> None:
         """Free what dead runners hold, and say where things are."""
-        orphans = find_orphans(self._service, self._id)
-        if orphans.runners:
-            gone = counted(len(orphans.runners), "runner")
-            self._say("WARN", f"{gone} ended without a word; the jobs held there are free again")
+        orphans = find_orphans(self._app, self._id)
+        if not orphans.is_empty:
+            if orphans.allocations:
+                gone = counted(len(orphans.allocations), "allocation")
+                self._say("WARN", f"{gone} ended without a word")
+            if orphans.runners:
+                gone = counted(len(orphans.runners), "runner")
+                self._say("WARN", f"{gone} ended without a word; the jobs held there are free again")
             free(self._app, self._id, orphans, self._ways.output_dir, lambda text: self._say("INFO", text))
+            summary = self._service.get_workflow_status(self._id)
         if self._show_counts:
             counts = ", ".join(f"{count} {name}" for name, count in summary.jobs_by_status.items() if count)
             self._say("INFO", f"workflow_id={self._id} {counts}")
+        has_asked = self._auto is not None and self._auto.look(summary, time.monotonic())
         has_workers = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
-        if has_workers:
+        if has_workers or has_asked:
             self._said_nobody = False
-        elif not self._run_here and not self._said_nobody:
+        elif not self._run_here and not self._said_nobody and not summary.is_complete:
             self._said_nobody = True
             self._say("WARN", f"Nobody is working on it. Run it with: torc run {self._id}")
 

@@ -6,18 +6,21 @@ from typing import Any
 
 from torc_core.contracts.storage import Condition
 from torc_core.errors import Conflict, Invalid, NotFound
-from torc_core.records.actions import ActionRun
+from torc_core.records.actions import ActionRun, ActionRunStatus
 from torc_core.records.answers import Message
 from torc_core.records.answers.actions import ActionClaim, ActionReport, ClaimedAction
 from torc_core.records.resources import WorkflowAction
 from torc_core.service.action_index import abilities
 from torc_core.service.action_rules import merged
-from torc_core.service.actions import FINAL, refresh, take_report
+from torc_core.service.actions import give_up, refresh, take_report
 from torc_core.service.api import Service
 from torc_core.service.clock import utc_text
 from torc_core.service.references import check_node, check_references
 from torc_core.service.registry import handles
 from torc_core.service.turn import Turn, of_workflow, with_ids
+
+_UNNUMBERED = -1
+"""The arming of executions of actions that were taken with ``claim_action``."""
 
 
 @handles(Service.get_pending_actions)
@@ -62,7 +65,10 @@ def claim_action(turn: Turn, id: int, action_id: int, claim: ActionClaim) -> Cla
 
 @handles(Service.finish_action)
 def finish_action(turn: Turn, id: int, action_id: int, report: ActionReport) -> ActionRun:
-    """Take a report about an execution, or keep that of an action which was taken without one."""
+    """Take a report about an execution, or keep that of an action which was taken without one.
+
+    When the latter says that it is lost, the action is due again.
+    """
     action, state = _action(turn, id, action_id), turn.state(id)
     if report.action_run_id is not None:
         where = with_ids([report.action_run_id])
@@ -71,14 +77,20 @@ def finish_action(turn: Turn, id: int, action_id: int, report: ActionReport) -> 
         found = take_report(turn, state, report)
         assert found is not None
         return found
+    told = of_workflow(id, Condition("action_id", "equal", action_id), Condition("arming", "equal", _UNNUMBERED))
+    for run in () if action.persistent else turn.records(ActionRun, told):
+        if (run.started_at, run.status) == (action.executed_at, report.status):
+            return run  # the same report again
     if not action.executed and not action.persistent:
         raise Invalid(f"action {action_id} was not taken by anybody", hint="Claim it first.", id=action_id)
     fields = {name: value for name, value in vars(report).items() if name != "action_run_id"}
-    moment = utc_text(turn.now)
     run = ActionRun(
-        workflow_id=id, action_id=action_id, run_id=state.run_id, arming=-1, compute_node_id=action.executed_by,
-        started_at=action.executed_at, finished_at=moment if report.status in FINAL else None, **fields,
+        workflow_id=id, action_id=action_id, run_id=state.run_id, arming=_UNNUMBERED,
+        compute_node_id=action.executed_by, started_at=action.executed_at,
+        finished_at=None if report.status is ActionRunStatus.RUNNING else utc_text(turn.now), **fields,
     )  # fmt: skip
+    if report.status is ActionRunStatus.LOST and not action.persistent:
+        give_up(turn, state, action_id)
     return turn.insert(run)
 
 

@@ -195,9 +195,17 @@ def _give_back(turn: Turn, state: WorkflowState, index: ActionIndex, run_id: int
     armed = run.armed
     if armed.persistent or armed.arming != run.arming:
         return
-    armed.executed = False
     armed.done = 0 if armed.trigger == Trigger.ON_WORKER_START else done  # that was done for the runner that is gone
-    turn.set(WorkflowAction, {"executed": False, "executed_by": None}, with_ids([armed.id]))
+    give_up(turn, state, armed.id)
+
+
+def give_up(turn: Turn, state: WorkflowState, action_id: int) -> None:
+    """Nobody has an action any more: it is due again, if its trigger is there."""
+    index = state.actions
+    assert index is not None
+    armed = index.by_id[action_id]
+    armed.executed = False
+    turn.set(WorkflowAction, {"executed": False, "executed_by": None}, with_ids([action_id]))
     index.count(armed, state.graph)
 
 

@@ -70,6 +70,19 @@ def test_how_an_action_went_that_was_taken_by_hand_can_be_told(desk: Desk) -> No
         desk.service.finish_action(desk.workflow_id, made, report.changed(action_run_id=9999))
 
 
+def test_an_action_that_was_taken_by_hand_and_given_back_is_due_again(desk: Desk) -> None:
+    desk.jobs(())
+    made = action(desk, "on_workflow_start")
+    desk.begin()
+    report = ActionReport.read({"status": "lost", "reason": "no nodes"})
+    desk.service.claim_action(desk.workflow_id, made, ActionClaim())
+    assert pending(desk) == []
+    run = desk.service.finish_action(desk.workflow_id, made, report)
+    assert (run.status, run.reason, pending(desk)) == ("lost", "no nodes", [made])
+    assert desk.service.finish_action(desk.workflow_id, made, report).id == run.id  # the same report again
+    assert given(ask(desk)) == [made]
+
+
 def test_a_configuration_is_changed_member_by_member(desk: Desk) -> None:
     desk.jobs(())
     local = {"scheduler_type": "local", "scheduler_id": 0}

@@ -27,7 +27,10 @@ class ActionOperations:
 
     @operation("POST", _ONE + "/finish", "workflow_actions")
     def finish_action(self, id: int, action_id: int, report: ActionReport) -> ActionRun:
-        """Say how an execution goes or went; the same report again changes nothing."""
+        """Say how an execution goes or went; the same report again changes nothing.
+
+        ``lost`` says that it was not brought to its end: the action is given to somebody else.
+        """
 
     @operation("PUT", _ONE, "workflow_actions")
     def update_workflow_action(self, id: int, action_id: int, body: Json) -> WorkflowAction:
