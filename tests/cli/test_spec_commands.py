@@ -75,7 +75,9 @@ def test_a_format_that_is_named_counts_whatever_ending_and_content_say(torc, wor
     text = "{name: 'w', description: 'd', jobs: [{name: 'a', command: 'b',},]}"  # YAML and JSON5, and no JSON
     assert torc("spec", *words, torc.write("s.yaml", text), "--from", "json5").code == 0
     assert "s.yaml:1:2: error[json-syntax]" in torc("spec", *words, "s.yaml", "--from", "json", code=1).err
-    assert 'no spec format "cuneiform"' in torc("spec", *words, "s.yaml", "--from", "cuneiform", code=1).err
+    assert (
+        'spec format "cuneiform" is not available' in torc("spec", *words, "s.yaml", "--from", "cuneiform", code=1).err
+    )
 
 
 @pytest.mark.parametrize("words", [("check",), ("expand", "--to", "json"), ("convert", "--to", "json"), ("lint",)])
