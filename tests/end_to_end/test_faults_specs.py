@@ -179,7 +179,9 @@ def test_a_spec_with_another_ending_or_none_is_known_by_its_content(ending, tmp_
         done = torc(tmp_path, "spec", "check", name)
         assert done.returncode == 0 and "PASSED" in done.stdout, done.stderr
     (tmp_path / "spec.txt").write_text("no spec at all }{")
-    refused(torc(tmp_path, "spec", "check", "spec.txt"), "spec.txt:1:", "as json", "as json5", "as kdl")
+    what = 'the ending ".txt" says no format, and the text cannot be read as json, json5, yaml or kdl'
+    said = refused(torc(tmp_path, "spec", "check", "spec.txt"), "spec.txt:1:", what, "spec check --from FORMAT")
+    assert said.count("error[") == 1
 
 
 def test_a_pipe_that_nobody_writes_to_is_waited_for_aloud(tmp_path):
