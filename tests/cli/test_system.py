@@ -53,6 +53,17 @@ def test_words_are_completed(tmp_path):
     assert "--format" in completed(tmp_path, ["torc", "status", "--fo"], 2)
 
 
+def test_help_completes_commands_and_what_is_in_them(tmp_path):
+    assert completed(tmp_path, ["torc", "help", ""], 2) == completed(tmp_path, ["torc", ""], 1)
+    assert completed(tmp_path, ["torc", "help", "wor"], 2) == ["workflows"]
+    assert completed(tmp_path, ["torc", "help", "spec", ""], 3) == ["check", "expand", "convert", "lint", "codes"]
+    assert completed(tmp_path, ["torc", "help", "workflows", "rei"], 3) == ["reinit", "reinitialize"]
+    assert completed(tmp_path, ["torc", "help", "server", "user", "ver"], 4) == ["verify"]
+    assert completed(tmp_path, ["torc", "help", "spec", "check", ""], 4) == [""]  # an empty line: it is no group
+    assert completed(tmp_path, ["torc", "help", "nothing", ""], 3) == [""]
+    assert "--format" in completed(tmp_path, ["torc", "help", "--fo"], 2)
+
+
 @pytest.mark.parametrize(
     "words",
     [["run"], ["create"], ["execution-plan"], ["spec", "check"], ["spec", "convert"], ["exec", "-C"]],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from torc_core.cli.app import App, pass_app
@@ -36,8 +38,19 @@ def completions(shell: str) -> None:
     echo(found(torc, {}, "torc", "_TORC_COMPLETE").source())
 
 
+def _complete_command(context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
+    """Complete the name of a command behind the groups that are named already."""
+    at = context.find_root()
+    for word in context.params.get("command") or ():
+        found = at.command.get_command(at, word) if isinstance(at.command, click.Group) else None
+        if found is None:
+            return []
+        at = found.make_context(word, [], parent=at, resilient_parsing=True)  # of what is imported late, too
+    return at.command.shell_complete(at, begun) if isinstance(at.command, click.Group) else []
+
+
 @click.command("help", cls=TorcCommand, context_settings={"ignore_unknown_options": True})
-@click.argument("command", nargs=-1)
+@click.argument("command", nargs=-1, shell_complete=_complete_command)
 @click.pass_context
 def help_command(context: click.Context, command: tuple[str, ...]) -> None:
     """Show the help of COMMAND, or of the program."""
