@@ -85,6 +85,30 @@ def test_validate_lists_everything_that_is_wrong(torc, tmp_path):
     ]
 
 
+def test_validate_tells_of_a_folder_of_plugins_that_cannot_be_read(torc, tmp_path, monkeypatch):
+    file = tmp_path / "home" / ".config" / "torc" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"[client]\nformat = 'table'\n\n[plugins]\n  directory = '{tmp_path}/gone'\n")
+    code, out, err = torc("validate")
+    assert (code, out) == (1, "")
+    what = f"plugins.directory: cannot read {tmp_path}/gone: No such file or directory"
+    assert f"config.toml:5:3: error[config-folder] {what}. Correct the path, make the folder, or" in err
+    body = json.loads(torc("validate", "-f", "json")[1])
+    assert (body["valid"], [problem["line"] for problem in body["problems"]]) == (False, [5])
+    (tmp_path / "gone").mkdir()
+    assert torc("validate")[0] == 0
+    monkeypatch.setenv("TORC_PLUGINS__DIRECTORY", str(file))  # wins, and is no folder
+    code, out, err = torc("validate")
+    assert (code, out) == (1, "")
+    assert err.startswith("TORC_PLUGINS__DIRECTORY: error[config-folder] plugins.directory: cannot read ")
+    assert "Not a directory" in err
+
+
+def test_other_commands_go_on_without_a_folder_of_plugins(torc, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORC_PLUGINS__DIRECTORY", f"{tmp_path}/gone")
+    assert torc("show")[0] == 0
+
+
 def test_other_commands_refuse_a_bad_configuration_with_its_place(torc, tmp_path):
     (tmp_path / "work" / "torc.toml").write_text("[client]\nformat = 'xml'\n")
     code, out, err = torc("show")

@@ -80,8 +80,11 @@ def init(app: App, level: str, force: bool) -> None:
 @click.pass_context
 def validate(ctx: click.Context) -> None:
     """Report everything that is wrong with the files and the environment; exit 1 if anything is."""
+    from torc_core.config.folders import folder_problems
+
     app: App = ctx.obj
     found = read_config(str(Path.cwd()), os.environ)
+    found.problems += folder_problems(found)
     wrong = [problem for problem in found.problems if problem.severity == ERROR]
     if _wants_json(app):
         from torc_core.spec.report import problem_data
