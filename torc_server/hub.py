@@ -31,6 +31,8 @@ _ENOUGH = 4 * CHUNK
 """Connections taken, and bytes read of one, before others have their turn."""
 _DRAIN_BYTES = 64 * 1024 * 1024
 _UNENCRYPTED = Refusal(400, "this server takes encrypted connections only; its address begins with https")
+_NO_TLS = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER"})
+"""What OpenSSL calls a first record that is none. Of HTTP it knows GET, POST, PUT, HEAD, CONNECT, no other method."""
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -203,7 +205,7 @@ class Hub:
             self._watch.follow(conn, WRITE)
             return
         except ssl.SSLError as exc:
-            if exc.reason != "HTTP_REQUEST":
+            if exc.reason not in _NO_TLS:
                 raise
             self._watch.leave(conn)
             conn.socket = socket.socket(fileno=conn.socket.detach())

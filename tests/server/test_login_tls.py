@@ -10,9 +10,10 @@ import pytest
 
 from tests.server.logins import torc, users
 from tests.server.server_process import ServerProcess
+from tests.server.sockets import body_of, connect
 from torc_core.errors import Unavailable
 from torc_core.service.http import HttpService
-from torc_core.service.server_address import Encryption, Login
+from torc_core.service.server_address import BASE, Encryption, Login
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,8 @@ def test_old_versions_of_tls_are_refused(encrypted, version):
         warnings.simplefilter("ignore")
         context.minimum_version = context.maximum_version = version
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with socket.create_connection(("127.0.0.1", encrypted.port)) as plain, pytest.raises((ssl.SSLError, OSError)):
+    refused = pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION")  # in TLS: it is no HTTP without encryption
+    with socket.create_connection(("127.0.0.1", encrypted.port)) as plain, refused:
         context.wrap_socket(plain)
     modern = ssl.create_default_context()
     modern.check_hostname, modern.verify_mode = False, ssl.CERT_NONE
@@ -124,6 +126,15 @@ def test_whoever_does_not_encrypt_is_told_to(encrypted, tmp_path):
         )
         assert done.stdout.endswith(" 400"), done
         assert "begins with https" in done.stdout
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"])
+def test_every_method_without_encryption_gets_the_same_answer(encrypted, method):
+    with connect(encrypted.port) as sock:
+        sock.sendall(f"{method} {BASE}/jobs/1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        said = b"".join(iter(lambda: sock.recv(4096), b""))  # to the end: a reset would raise
+    status, body = body_of(said)
+    assert (status, b"begins with https" in body) == (400, True)
 
 
 @pytest.mark.parametrize(
