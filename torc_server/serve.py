@@ -8,12 +8,13 @@ import os
 import re
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torc_core.errors import TorcError, Unavailable, UsageError
 from torc_core.service import server_record
@@ -70,7 +71,10 @@ def run_server(host: PluginHost, settings: Settings, guard: Guard, started: Call
         LOG.warning("passwords travel unencrypted; use --tls-cert FILE --tls-key FILE, or a proxy that encrypts")
     stop = threading.Event()
     with _signals(stop, guard):
-        held = hold(host, database_of(settings.database), guard, settings.durable)
+        database = database_of(settings.database)
+        if database.path is not None and not database.path.exists():
+            _probe(settings)  # else whoever owns the database is what is worth telling first
+        held = hold(host, database, guard, settings.durable)
         try:
             _serve(held, settings, guard, started, stop)
         finally:
@@ -160,6 +164,30 @@ def _serve(
         server_record.remove(record)
         web.stop()
         thread.join()
+
+
+def _probe(settings: Settings) -> None:
+    """Raise UsageError when the web server could not listen, so that a start that fails makes no database."""
+    if os.environ.get("LISTEN_PID"):
+        return  # systemd has made the socket
+    try:
+        places = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as exc:
+        raise _cannot_listen(settings, exc) from exc
+    refusals = [refusal for place in places if (refusal := _refusal(*place)) is not None]
+    if len(refusals) == len(places):  # one that can be had is enough
+        raise _cannot_listen(settings, refusals[-1]) from refusals[-1]
+
+
+def _refusal(family: int, kind: int, protocol: int, _name: str, address: Any) -> OSError | None:
+    """Return why an address cannot be listened on, None when it can."""
+    try:
+        with socket.socket(family, kind, protocol) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does
+            sock.bind(address)
+    except OSError as exc:
+        return exc
+    return None
 
 
 def _cannot_listen(settings: Settings, exc: OSError) -> UsageError:

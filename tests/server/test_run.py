@@ -95,6 +95,33 @@ def test_a_taken_port_is_refused(server, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("127.0.0.1", "already in use"), ("203.0.113.7", "Cannot assign"), ("no.such.host.invalid", "cannot listen on")],
+)
+def test_a_start_that_fails_makes_no_database(server, tmp_path, host, reason):
+    words = ("server", "run", "--port", server.port, "--host", host, "--unprotected", "--database", "new/b.db")
+    (tmp_path / "new").mkdir()
+    assert reason in torc(tmp_path, *words, code=2).stderr
+    assert reason in torc(tmp_path, *words, "--daemon", "--log-dir", tmp_path / "logs", code=1).stderr
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_that_a_database_is_in_use_is_told_before_a_taken_port(server, tmp_path):
+    words = ("server", "run", "--port", server.port, "--database", server.database)
+    assert "in use by another process of torc" in torc(tmp_path, *words, code=1).stderr
+
+
+def test_a_taken_port_leaves_an_older_database_as_it_is(server, tmp_path):
+    torc(tmp_path, "workflows", "new", "--name", "kept", "--db", "b.db", "--standalone")
+    assert (
+        "Address already in use"
+        in torc(tmp_path, "server", "run", "--port", server.port, "--database", "b.db", code=2).stderr
+    )
+    listed = torc(tmp_path, "workflows", "list", "--db", "b.db", "-f", "json").stdout
+    assert [workflow["name"] for workflow in json.loads(listed)["items"]] == ["kept"]
+
+
 def test_an_address_that_is_not_of_this_machine_is_refused(tmp_path):
     words = ("server", "run", "--port", "0", "--database", "b.db", "--unprotected", "--host", "203.0.113.7")
     assert torc(tmp_path, *words, code=2).stderr.splitlines() == [
