@@ -43,3 +43,23 @@ def test_a_runner_that_an_action_starts_works_beside_its_own(tmp_path, postgres_
     (tmp_path / "spec.json").write_text(json.dumps({"name": "w", "jobs": jobs, "actions": [action]}))
     done = program(tmp_path, "run", "spec.json", "-j", "1", TORC_DB=postgres_url)
     assert "complete; all went well" in done.out
+
+
+def test_nodes_are_not_asked_for_where_their_runners_could_not_share_the_database(tmp_path, postgres_url):
+    url = with_password(postgres_url)
+    (tmp_path / "spec.json").write_text(json.dumps({"name": "w", "jobs": [{"name": "j", "command": "true"}]}))
+    program(tmp_path, "create", "spec.json", TORC_DB=url)
+    for words in (("schedule-nodes", "1"), ("watch", "1", "--auto-schedule")):
+        refused = program(tmp_path, *words, "--scheduler-type", "local", code=1, TORC_DB=url)
+        assert "is used by one process at a time" in refused.err
+        assert "torc server run" in refused.err
+        assert PASSWORD not in refused.err
+
+
+def test_a_job_of_the_owner_may_ask_for_nodes(tmp_path, postgres_url):
+    second = "until [ -e ran.0 ] && [ -e ran.1 ]; do sleep 0.05; done"
+    jobs = [{"name": f"j{i}", "command": f"touch ran.{i}; {second}"} for i in range(2)]
+    jobs[0]["command"] = f"{TORC} schedule-nodes $TORC_WORKFLOW_ID --scheduler-type local -j 1; {jobs[0]['command']}"
+    (tmp_path / "spec.json").write_text(json.dumps({"name": "w", "jobs": jobs}))
+    done = program(tmp_path, "run", "spec.json", "-j", "1", TORC_DB=postgres_url)
+    assert "complete; all went well" in done.out

@@ -127,11 +127,25 @@ class Asking:
         self._output_dir = str(output_dir or app.config["client.run.output_dir"])
 
     def check(self, request: Request) -> None:
-        """Make sure that there is somebody to ask; raises NotFound, Invalid."""
+        """Make sure that there is somebody to ask, and that workers will find the service; raises NotFound, Invalid."""
         from torc_core.runner.node_requests import allocating
 
+        self._refuse_lonely()
         with allocating(self._app.host, request["scheduler_type"]):
             pass
+
+    def _refuse_lonely(self) -> None:
+        """Refuse a database that workers could not use beside each other and this command."""
+        from torc_core.service.databases import DOOR_SCHEME, database_of
+
+        if self._app.api_url:
+            return
+        database = database_of(self._app.database)
+        if database.path is None and database.scheme != DOOR_SCHEME:
+            raise Invalid(
+                f"{database} is used by one process at a time, so no runners can share it",
+                hint="Start a server on it (torc server run --database ...), and name that with --url.",
+            )
 
     def ask(
         self, request: Request, suppressed: list[WorkflowAction] | None = None
