@@ -154,6 +154,26 @@ def test_two_runners_share_the_work(world):
     assert (len(world.lines("ran")), world.lines("last")) == (4, ["x"])
 
 
+def test_runners_that_were_asked_for_by_hand_do_the_work_of_a_suppressed_action(world):
+    """One allocation dies; the watch notes that, asks for another one, and the job that was lost runs there."""
+    wait = "until [ -e go ]; do sleep 0.01; done"
+    action = {"trigger_type": "on_workflow_start", "action_type": "schedule_nodes", "scheduler_type": "local"}
+    id = world.make({"j": f"echo $PPID >> pids; {wait}"}, actions=[action])
+    nodes = ("--scheduler-type", "local", "-j", "1")
+    asked = world.json("schedule-nodes", id, *nodes, "--suppress-actions")
+    assert asked["suppressed_actions"] == [world.items("workflows", "actions", id)[0]["id"]]
+    until(lambda: world.lines("pids"), "the job")
+    os.kill(asked["allocations"][0]["scheduler_id"], 9)
+    watch = world.start("watch", id, "--auto-schedule", "--poll-interval", "0.1", *nodes)
+    until(lambda: len(world.lines("pids")) == 2, "the job again")
+    world.write("go", "")
+    assert watch.wait().code == 0
+    assert world.results(id) == {"j": [(1, 1, -128), (1, 2, 0)]}
+    assert [run["status"] for run in world.items("workflows", "action-runs", id)] == ["completed"]
+    listed = world.items("scheduled-compute-nodes", "list", id)
+    assert [(node["scheduler_type"], node["status"]) for node in listed] == [("local", "complete")] * 2
+
+
 def test_a_workflow_that_moves_elsewhere_ends_as_it_would_have_here(world, elsewhere):
     rules = [{"exit_codes": [7], "max_retries": 2}]
     id = world.make(
