@@ -13,6 +13,22 @@ _NO_VALUE = r"(?!\s*[:=]|\w)"
 _LOUD = r"(?!\W*(?:ERROR|WARN|WARNING|FATAL|CRITICAL|SEVERE)\b)"
 _HARMLESS_LEVEL = re.compile(rf"^(?:{_LOUD}(?:\[[^\]]*\]|\S+)\s+){{0,4}}?\W{{0,3}}(?:INFO|DEBUG|TRACE)\b")
 """A level among the first words of a line, after a moment, a name, a process."""
+_KILLED = "|".join(
+    (
+        r"^\W*killed\W*$",  # dash, and whoever repeats only that
+        r"""(?-i:(?:[\]\)}:=>*'"]|:\d\d\S*)\s*Killed\W*$)""",  # srun and make, behind a place or a moment
+        r"(?-i:(?:\bline \d+|\[\d+\]):\s+\d+ Killed\b)",  # scripts of bash and ksh
+        r"(?-i:^\[\d+\][-+ ]*(?:\d+ )?Killed\b)",  # jobs of a shell
+        r"\bzsh(?::\d+)?: killed\b",
+        r"\bkilled process \d+(?: \(|, UID)",  # the kernel
+        r"\bkilled by (?:the )?(?:kernel\b|SIGKILL\b|signal:? ?(?:9|kill|SIGKILL)\b)",
+        r"\bsignal:? (?:9 )?\(?killed\b|\bkilled: 9\b",
+        r"(?-i:\bKilled (?:\(program |signal terminated ))",  # compilers of their parts
+        r"\bkilled\b.{0,60}\bv?mem(?:ory)?\b",
+        r"\bv?mem(?:ory)?\b.{0,60}\bexceed.{0,60}\bkilled\b|\bexceed.{0,60}\bv?mem(?:ory)?\b.{0,60}\bkilled\b",
+    )
+)
+"""What says that SIGKILL ended a process, or that memory was why. People and programs kill for other reasons, too."""
 _JOB_NAME = re.compile(r"""\b(?:name=|job )(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 """A name as our own logs write it: what somebody has called a job tells nothing of how it ended."""
 
@@ -29,13 +45,13 @@ PATTERNS = (
     ),
     LogPattern(
         "OOM Killed",
-        r"\bout[ _]of[ _]memory\b|\boom\b|\boom[-_]kill\w*|\bcannot allocate memory\b|\bstd::bad_alloc\b"
+        r"\bout[- _]of[- _]memory\b|\boom\b|\boom[-_]kill\w*|\bcannot allocate memory\b|\bstd::bad_alloc\b"
         r"|\bMemoryError\b",
         advice="Ask for more memory: torc recover proposes how much.",
     ),
     LogPattern(
         "OOM Killed",
-        r"\bkilled\b(?!\s*[:=]\s*0| by sig(?!kill))",
+        _KILLED,
         advice="Ask for more memory: torc recover proposes how much.",
         counts_in_info=False,
     ),

@@ -95,6 +95,45 @@ def test_a_harmless_line_tells_of_nothing(line):
     assert MATCHER.find(line) is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Killed", "  Killed  ", "killed", "ERROR=Killed", "08:00:00 Killed", "2026-01-31T08:00:00+0000 Killed",
+        "/bin/bash: line 1: 4242 Killed   ./solve", "./run.sh: line 12:  4242 Killed                  python fit.py",
+        "run.ksh[3]: 4242 Killed", "[1]+  Killed                  ./solve", "[2]-  4242 Killed   ./solve",
+        "zsh: killed     ./solve", "./run.sh: line 3: 4242 Killed: 9               ./solve",
+        "make: *** [Makefile:3: all] Killed", "srun: error: n1: task 0: Killed",
+        "c++: fatal error: Killed signal terminated program cc1plus",
+        "c++: internal compiler error: Killed (program cc1plus)",
+        "[7.5] Out of memory: Killed process 4242 (solve) total-vm:9kB, anon-rss:8kB",
+        "[7.5] Out of memory: Kill process 4242 (solve) score 900 or sacrifice child",
+        "[7.5] Killed process 4242 (solve) total-vm:9kB", "kernel: Killed process 4242, UID 1000, (solve)",
+        "[7.5] Memory cgroup out of memory: Killed process 4242 (solve)",
+        "[7.5] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)", "exit status: signal: killed",
+        "the solver ended with signal 9 (Killed)", "worker was killed by signal 9", "Killed by signal: 9",
+        "child killed by SIGKILL", "the process was killed by the kernel",
+        "Some of your processes may have been killed by the cgroup out-of-memory handler.",
+        "=>> PBS: job killed: mem 2048kb exceeded limit 1024kb", "Job exceeded its memory limit and was killed",
+        "Worker killed: memory limit exceeded", "the task was killed because it used too much memory",
+    ],
+)  # fmt: skip
+def test_the_kernel_and_shells_tell_of_a_lack_of_memory(line):
+    assert MATCHER.find(line).name == "OOM Killed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "killed 3 stale workers", "job was killed by user", "job 7 was killed by the user ada", "Killed by user ada",
+        "the watchdog killed the server", "3 Killed, 4 running", "killed: 0", "killed=0", "killed by signal 15",
+        "killed by SIGTERM", "he killed time until it was over", "worker 4 has been killed and started again",
+        "Killed the old session", "memory is fine", "workers killed: 2", "terminated (not killed)",
+    ],
+)  # fmt: skip
+def test_somebody_who_kills_something_tells_nothing_of_memory(line):
+    assert MATCHER.find(line) is None
+
+
 def test_bad_news_counts_although_it_calls_itself_information_but_not_in_our_own_logs():
     line = "2026-01-31T08:00:00+0000 INFO worker: No space left on device"
     assert MATCHER.find(line).name == "Disk Full"
