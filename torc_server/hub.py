@@ -33,6 +33,10 @@ _DRAIN_BYTES = 64 * 1024 * 1024
 _UNENCRYPTED = Refusal(400, "this server takes encrypted connections only; its address begins with https")
 _NO_TLS = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER"})
 """What OpenSSL calls a first record that is none. Of HTTP it knows GET, POST, PUT, HEAD, CONNECT, no other method."""
+_LATE = Refusal(408, "the request did not arrive in time")
+_STOPPING = Refusal(503, "the server stops, and the request had not arrived; send it again later")
+_LOOK_S, _LOOK_STOPPING_S = 1.0, 0.1
+"""Between two looks for what took too long."""
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -44,7 +48,7 @@ class Hub:
         self._watch = Watch()
         self._lock = threading.Lock()  # of the arrivals
         self._is_serving = self._is_stopping = False
-        self._closes_at = float("inf")
+        self._closes_at = self._hears_until = float("inf")
         self._expire_at = 0.0
         self._received = 0  # bytes of requests that are not whole yet
         self._connections: set[Connection] = set()
@@ -90,7 +94,8 @@ class Hub:
 
     def stop(self) -> None:
         """Take no more connections and requests, have those under way answered, and return; any other thread."""
-        self._closes_at = time.monotonic() + self._limits.finish_s
+        now = time.monotonic()
+        self._closes_at, self._hears_until = now + self._limits.finish_s, now + self._limits.rest_s
         self._is_stopping = True
         self.wake()
         while self._is_serving:
@@ -121,7 +126,7 @@ class Hub:
         self._take_arrivals()
         now = time.monotonic()
         if now >= self._expire_at:
-            self._expire_at = now + 1.0
+            self._expire_at = now + (_LOOK_STOPPING_S if self._is_stopping else _LOOK_S)
             self._expire(now)
 
     def _take_arrivals(self) -> None:
@@ -353,12 +358,15 @@ class Hub:
             self.waiting.forget(poll)
 
     def _expire(self, now: float) -> None:
-        """End what took too long; a request that was begun is told so."""
+        """End what took too long; a request that was begun is told so. Who is not answered has less time in the end."""
         for conn in list(self._connections):
-            if conn.deadline > now or conn.state in (State.WORKING, State.PARKED, State.STREAMING):
+            if conn.state in (State.WORKING, State.PARKED, State.STREAMING):
+                continue
+            deadline = conn.deadline if conn.state is State.WRITING else min(conn.deadline, self._hears_until)
+            if deadline > now:
                 continue
             if conn.state is State.READING and not conn.incoming.is_empty:
-                self._refuse(conn, Refusal(408, "the request did not arrive in time"))
+                self._refuse(conn, _STOPPING if self._is_stopping else _LATE)
             else:
                 self._end(conn)
 

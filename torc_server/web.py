@@ -30,6 +30,7 @@ class Limits(NamedTuple):
     idle_s: float = 75.0  # between two requests
     drain_s: float = 10.0  # for a client that was refused to see it
     finish_s: float = 10.0  # for what is under way when the server stops
+    rest_s: float = 1.0  # for the rest of requests that only begin to arrive then
     max_body: int = MAX_BODY  # bytes of one request
     max_received: int = 1024 * 1024 * 1024  # bytes of all requests that are being received
 

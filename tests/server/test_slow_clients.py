@@ -1,5 +1,6 @@
 """Clients who send slowly, read slowly, stop in the middle or send nonsense: the others do not notice."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -106,6 +107,55 @@ def test_those_who_are_refused_read_the_end_of_the_answer_while_they_still_send(
         finally:
             slow.close()
         until(lambda: web.hub.size == 0, "connections are kept")
+
+
+LONG_S = sockets.DEADLINE_S * 2
+PATIENT = {"head_s": LONG_S, "body_s": LONG_S, "drain_s": LONG_S, "finish_s": LONG_S}
+
+
+@contextlib.contextmanager
+def begun(web, data):
+    """Give a connection on which a part of a request has arrived, and which stays open."""
+    with sockets.connect(web.port) as sock:
+        sock.sendall(data)
+        assert ask(web.port, request("GET", "/ping"))[0] == 200  # what came before it was read, too
+        yield sock
+
+
+@contextlib.contextmanager
+def stopping(web):
+    """Stop a server that has to end before the connections of the test do."""
+    thread = threading.Thread(target=web.stop)
+    thread.start()
+    until(lambda: not web.hub.can_add_keepalive_connection, "it does not begin to stop")
+    yield
+    thread.join(sockets.DEADLINE_S)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("begin", [name for name in BEGINNINGS if name != "nothing"])
+def test_those_who_sent_a_part_are_not_waited_for_when_the_server_stops(begin):
+    with serving(**PATIENT, rest_s=0.2) as (web, _), begun(web, BEGINNINGS[begin]) as sock, stopping(web):
+        status, body = body_of(rest(sock))
+        assert (status, "stops" in json.loads(body)["error"]["message"]) == (503, True)
+
+
+def test_the_rest_of_a_request_may_come_while_the_server_stops():
+    data = request("GET", "/ping")
+    with serving(**PATIENT, rest_s=LONG_S) as (web, _), begun(web, data[:30]) as sock, stopping(web):
+        sock.sendall(data[30:])
+        assert body_of(rest(sock)) == (200, b'{"status":"ok"}')
+
+
+def test_answers_that_are_on_their_way_are_waited_for_when_the_server_stops():
+    part = BEGINNINGS["a part of the head"]
+    with serving(**PATIENT, write_s=LONG_S, rest_s=0.2) as (web, service):
+        made = service.create_whole_workflow(big_workflow())
+        question = request("GET", f"/jobs?workflow_id={made.workflow_id}")
+        with begun(web, question) as reader, begun(web, part) as other, stopping(web):
+            assert body_of(rest(other))[0] == 503
+            status, body = body_of(rest(reader))
+            assert (status, json.loads(body)["count"]) == (200, 30_000)
 
 
 def test_those_who_say_nothing_are_left():
