@@ -8,6 +8,9 @@ from torc_core.problems import ERROR, Path, Problem
 from torc_core.spec.plan import Plan
 from torc_core.spec.read import check_data
 
+J = {"name": "j"}
+RR = {"name": "r", "num_cpus": 1, "memory": "1g"}
+
 
 def nowhere(path: Path) -> tuple[int, int]:
     return (0, 0)
@@ -27,6 +30,11 @@ def reader(files: dict[str, str]):
 def spec(jobs: list[dict[str, Any]] | None = None, **sections: Any) -> dict[str, Any]:
     """Return the data of a spec; jobs without a command get one."""
     return {"name": "w", "jobs": [{"command": "true"} | job for job in jobs or []], **sections}
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    """Return the data of a spec with one job ``j``."""
+    return spec([J | fields])
 
 
 def plan(data: Any, files: dict[str, str] | None = None, **options: Any) -> Plan:
