@@ -40,7 +40,7 @@ def test_all_commands_of_the_reference_are_there():
         events create|list|get-latest-event|delete   results list|get|delete
         server run|status|stop
         resource-requirements create|list|get|update|delete   failure-handlers list|get   compute-nodes list|get
-        schedule-nodes   scheduled-compute-nodes list|get|delete
+        schedule-nodes   scheduled-compute-nodes list|get|delete|list-jobs
         reports summary|results   job-dependencies job-job|job-file|job-user-data
     """
     group = ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from torc_core.cli.allocated_jobs import list_jobs
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.fields import Shown
 from torc_core.cli.kinds import create_command, group_of
@@ -112,6 +113,7 @@ resource_requirements = group_of(REQUIREMENTS, "resource-requirements", "What jo
 failure_handlers = group_of(HANDLERS, "failure-handlers", "What happens when jobs fail.")
 compute_nodes = group_of(NODES, "compute-nodes", "Runners, present and past.")
 scheduled_compute_nodes = group_of(ALLOCATIONS, "scheduled-compute-nodes", "Allocations that were asked for.")
+scheduled_compute_nodes.add_command(list_jobs)
 events = group_of(EVENTS, "events", "What happened to a workflow.")
 
 
