@@ -153,7 +153,7 @@ class Executor(ABC):
         """End the commands with everything they started; twice is fine, as is one that has ended.
 
         Requests with ``supports_termination`` get SIGTERM and, after the grace, SIGKILL; others SIGKILL at once.
-        Does not wait.
+        Allocations that wait are taken out of their queue; an exception says that this failed, and why. Does not wait.
         """
 
     @abstractmethod
