@@ -20,12 +20,6 @@ LOCAL = ("--scheduler-type", "local")
 
 
 @pytest.fixture
-def refused(monkeypatch):
-    """No worker can be started on this machine."""
-    monkeypatch.setattr(LocalExecutor, "submit", lambda self, requests: [SubmitError(r.key, "no") for r in requests])
-
-
-@pytest.fixture
 def asked(monkeypatch):
     """What is asked of this machine, of which nothing comes up."""
     requests = []
@@ -132,13 +126,42 @@ def test_the_only_scheduler_needs_no_name(torc, asked, with_schedulers):
 
 @pytest.mark.parametrize(
     ("before", "said"),
-    [(("run", 1), "is complete"), (("cancel", 1, "--no-prompts"), "is canceled")],
+    [
+        ([("run", 1)], "is complete"),
+        ([("cancel", 1, "--no-prompts")], "is canceled"),
+        ([("workflows", "archive", "true", 1)], "is archived"),
+        ([("run", 1), ("jobs", "create", 1, "--name", "new", "--command", "true")], "added or reset"),
+    ],
 )
 def test_nodes_are_not_asked_for_in_vain(torc, before, said):
     torc.create(PLAIN)
-    torc(*before)
+    for words in before:
+        torc(*words)
     assert said in torc("schedule-nodes", 1, *LOCAL, code=1).err
     assert allocations(torc) == []
+
+
+def test_without_its_input_files_a_workflow_is_begun_with_force_only(torc, asked):
+    id = torc.create(PLAIN.replace("'true'", "'true', input_files: [f]") + "\nfiles: [{name: f, path: f.txt}]")
+    assert "--force" in torc("schedule-nodes", id, *LOCAL, code=1).err
+    assert allocations(torc, id) == []
+    torc("schedule-nodes", id, *LOCAL, "--force")
+    assert len(allocations(torc, id)) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_begins(torc):
+    id = torc.create(PLAIN)
+    torc.write("file", "")
+    assert "output folder" in torc("schedule-nodes", id, *LOCAL, "-o", "file/below", code=1).err
+    assert torc.json("status", id)["jobs_by_status"]["uninitialized"] == 1
+    assert allocations(torc, id) == []
+
+
+def test_who_asks_from_another_folder_is_warned(torc, asked, tmp_path_factory):
+    id = torc.create(PLAIN)
+    here, torc.path = torc.path, tmp_path_factory.mktemp("elsewhere")
+    done = torc("schedule-nodes", id, *LOCAL, "--db", here / "torc_output" / "torc.db")
+    assert f"was made in {here}" in done.err
 
 
 # actions that would ask as well
@@ -169,7 +192,8 @@ def test_nobody_decides_for_somebody_who_cannot_be_asked(torc):
     done = torc("schedule-nodes", id, *LOCAL, code=1)
     assert "action 1 (on_workflow_start) will ask for nodes as well" in done.err
     assert "--suppress-actions" in done.err
-    assert (allocations(torc, id), actions(torc, id)) == ([], {1: (1, False)})
+    assert (allocations(torc, id), actions(torc, id)) == ([], {1: (0, False)})
+    assert torc.json("status", id)["jobs_by_status"]["uninitialized"] == 1, "nothing has begun"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +203,7 @@ def test_a_person_is_asked(torc, typed, asked, answer, executed, count):
     id = torc.create(ACTION)
     typed(answer)
     torc("schedule-nodes", id, *LOCAL, code=0 if count else 1)
-    assert (len(allocations(torc, id)), actions(torc, id)) == (count, {1: (1, executed)})
+    assert (len(allocations(torc, id)), actions(torc, id)) == (count, {1: (int(count > 0), executed)})
 
 
 def test_a_lasting_action_cannot_be_suppressed_and_that_is_said(torc, asked):
@@ -188,13 +212,46 @@ def test_a_lasting_action_cannot_be_suppressed_and_that_is_said(torc, asked):
     assert actions(torc, id) == {1: (1, False)}
 
 
-def test_an_action_is_given_back_when_no_nodes_could_be_had(torc, refused):
+def test_no_action_is_suppressed_when_no_nodes_could_be_had(torc, monkeypatch):
+    monkeypatch.setattr(LocalExecutor, "submit", lambda self, requests: [SubmitError(r.key, "no") for r in requests])
     id = torc.create(ACTION)
-    assert torc("schedule-nodes", id, *LOCAL, "--suppress-actions", code=1).err.startswith("Error: no")
-    assert (allocations(torc, id), actions(torc, id)) == ([], {1: (1, False)})
-    assert runs(torc, id) == [("lost", None)]
-    told = torc("schedule-nodes", id, *LOCAL, "--suppress-actions", "-f", "json", code=1).json
-    assert (told["allocations"], told["suppressed_actions"], told["error"]) == ([], [], "no")
+    assert torc("schedule-nodes", id, *LOCAL, "--suppress-actions", code=1).err == "Error: no\n"
+    assert (allocations(torc, id), actions(torc, id), runs(torc, id)) == ([], {1: (1, False)}, [])
+    done = torc("schedule-nodes", id, *LOCAL, "--suppress-actions", "-f", "json", code=1)
+    assert done.json == {"workflow_id": id, "allocations": [], "suppressed_actions": []}
+    assert (done.error["status"], done.error["message"]) == ("error", "no")
+
+
+def test_what_could_be_had_before_a_refusal_is_told(torc, monkeypatch):
+    submit, count = LocalExecutor.submit, []
+
+    def second_is_refused(self, requests):
+        count.append(1)
+        first = [request._replace(command="true") for request in requests]
+        return submit(self, first) if len(count) == 1 else [SubmitError(requests[0].key, "full")]
+
+    monkeypatch.setattr(LocalExecutor, "submit", second_is_refused)
+    id = torc.create(ACTION)
+    done = torc("schedule-nodes", id, *LOCAL, "-n", 3, "--suppress-actions", code=1)
+    assert [line.split(",")[0] for line in done.lines] == [
+        "Allocation 1 asked of local", "Suppressed: action 1 (on_workflow_start)",
+    ]  # fmt: skip
+    assert done.err == "Error: full\n"
+    assert len(allocations(torc, id)) == 1
+
+
+def test_an_action_that_a_runner_takes_meanwhile_is_not_called_suppressed(torc, asked, monkeypatch):
+    take = LocalService.claim_action
+
+    def too_late(self, id, action_id, claim):
+        take(self, id, action_id, claim)
+        return take(self, id, action_id, claim)
+
+    monkeypatch.setattr(LocalService, "claim_action", too_late)
+    id = torc.create(ACTION)
+    done = torc("schedule-nodes", id, *LOCAL, "--suppress-actions")
+    assert "action 1 (on_workflow_start) is carried out already; it asks for nodes as well" in done.err
+    assert "Suppressed" not in done.out
 
 
 # allocations that end without a word
@@ -207,6 +264,6 @@ def test_an_allocation_of_which_nothing_comes_up_is_noted_as_over(torc, asked):
     told = torc.json("sync-status", id, "--dry-run")
     assert (told["pending_allocations_cleaned"], allocations(torc, id)[0]["status"]) == (1, "pending")
     done = torc("sync-status", id)
-    assert done.lines[0] == "Noted the end of 1 allocation that ended without a word"
+    assert done.lines[0] == "Noted the end of allocation 1 of local (see torc_output/worker_wf1_n1.log)"
     assert allocations(torc, id)[0]["status"] == "complete"
     assert torc("sync-status", id).out == "No runner is gone.\n"

@@ -82,7 +82,7 @@ def test_a_watch_replaces_workers_that_die(tmp_path: Path, torc: Callable[..., A
     (tmp_path / "go").touch()
     _, said = watching.communicate(timeout=PATIENCE_S)
     assert watching.returncode == 0, said
-    assert "1 allocation ended without a word" in said
+    assert "allocation 1 of local (see torc_output/worker_wf1_n1.log) ended without a word" in said
     assert "for a runner, and there is none" in said
     assert torc("status", id)["jobs_by_status"]["completed"] == 2
     nodes = torc("scheduled-compute-nodes", "list", id)["items"]

@@ -8,23 +8,28 @@ import pytest
 
 from torc_core.cli.auto_scheduling import AutoSchedule, Rules
 from torc_core.records.answers import StatusSummary
-from torc_core.records.resources import Job
+from torc_core.records.resources import Job, Result
 from torc_core.status import JobStatus
 
 
 class Service:
-    """Has ready jobs, some of which were tried before."""
+    """Has ready jobs, some of which were tried before, and results by their codes."""
 
     def __init__(self):
-        self.jobs = []
+        self.jobs, self.codes = [], []
+
+    def find(self, kind, workflow_id, limit, sort_by, reverse_sort, all_runs):
+        assert (kind, workflow_id, sort_by, reverse_sort, all_runs) == (Result, 1, "id", True, True)
+        newest = [SimpleNamespace(id=place + 1, return_code=code) for place, code in enumerate(self.codes)][::-1]
+        return SimpleNamespace(items=newest[:limit])
 
     def each(self, kind, workflow_id, status, origin_is_set=False):
         assert (kind, workflow_id, status) == (Job, 1, JobStatus.READY)
         return [job for job in self.jobs if job.origin or not origin_is_set]
 
 
-def job(origin=None, labels=None):
-    return Job(id=1, workflow_id=1, name="j", command="true", origin=origin, labels=labels)
+def job(id, origin=None, labels=None):
+    return Job(id=id, workflow_id=1, name="j", command="true", origin=origin, labels=labels)
 
 
 class Watch:
@@ -33,22 +38,26 @@ class Watch:
     def __init__(self, **rules):
         self.service, self.asked, self.said = Service(), [], []
         self.answer = True
-        self.auto = AutoSchedule(self.service, 1, Rules(**rules), self._ask, self.said.append)
+        named = {f"auto_schedule_{name}": value for name, value in rules.items()}
+        self.auto = AutoSchedule(self.service, 1, Rules(**named), self._ask, lambda level, text: self.said.append(text))
 
     def _ask(self, count):
         self.asked.append(count)
         return self.answer
 
-    def look(self, now, *, retried=0, new=0, labeled=0, workers=0, ended=0, pending=0, canceled=False):
-        self.service.jobs = [job("retry")] * retried + [job()] * new + [job("retry", ["gpu"])] * labeled
-        counts = dict.fromkeys((status.value for status in JobStatus), 0)
-        counts |= {"ready": retried + new + labeled, "completed": ended}
+    def look(self, now, *, retried=(), new=0, labeled=0, workers=0, pending=0, **more):
+        """``retried`` are the ids of jobs that wait to run again, or how many there are."""
+        retried = range(1, retried + 1) if isinstance(retried, int) else retried
+        self.service.jobs = [job(id, "retry") for id in retried] + [job(100 + n) for n in range(new)]
+        self.service.jobs += [job(200 + n, "retry", ["gpu"]) for n in range(labeled)]
+        counts = dict.fromkeys((status.value for status in JobStatus), 0) | {"ready": len(self.service.jobs)}
         before = len(self.asked)
         self.auto.look(
             StatusSummary.of(
                 {
-                    "workflow_id": 1, "jobs_by_status": counts, "is_complete": False, "is_canceled": canceled,
-                    "active_compute_nodes": workers, "pending_scheduled_nodes": pending, "active_scheduled_nodes": 0,
+                    "workflow_id": 1, "jobs_by_status": counts, "is_complete": False, "is_canceled": False,
+                    "is_archived": False, "active_compute_nodes": workers, "pending_scheduled_nodes": pending,
+                    "active_scheduled_nodes": 0, **more,
                 }
             ),
             now,
@@ -78,12 +87,12 @@ def test_one_that_waits_for_two_hours_is_not_left_alone():
     assert watch.look(7200, retried=1, workers=1) == [1]
 
 
-def test_who_was_taken_meanwhile_has_not_waited():
+def test_it_is_one_job_that_has_to_wait_so_long_not_one_or_another():
     watch = Watch()
-    watch.look(0, retried=1, workers=1)
-    watch.look(7000, workers=1)
-    assert watch.look(7200, retried=1, workers=1) == []
-    assert watch.look(7200 + 7200, retried=1, workers=1) == [1]
+    watch.look(0, retried=[1], workers=1)
+    assert watch.look(7200, retried=[2], workers=1) == []
+    assert watch.look(7200 + 7199, retried=[2, 3], workers=1) == []
+    assert watch.look(7200 + 7200, retried=[2, 3], workers=1) == [2]
 
 
 def test_without_a_limit_one_waits_for_ever():
@@ -99,11 +108,14 @@ def test_after_a_request_there_is_none_for_half_an_hour():
     assert watch.look(1800, retried=9, workers=2) == [9]
 
 
-def test_a_refused_request_is_not_repeated_at_every_look():
-    watch = Watch()
+def test_a_refused_request_is_repeated_after_a_minute_then_two_then_four_up_to_the_cool_down():
+    watch = Watch(cooldown=200)
     watch.answer = False
-    assert watch.look(0, retried=5, workers=1) == [5]
-    assert watch.look(60, retried=5, workers=1) == []
+    assert watch.look(0, new=1) == [1]
+    assert watch.said[-1] == "Asked again in 60 s"
+    for last, due in ((0, 60), (60, 180), (180, 380), (380, 580)):
+        assert watch.look(due - 1, new=1) == [], last
+        assert watch.look(due, new=1) == [1]
 
 
 def test_when_nobody_works_any_ready_job_is_reason_enough():
@@ -116,9 +128,20 @@ def test_nodes_on_which_nothing_ends_are_not_asked_for_again_and_again():
     watch = Watch()
     assert watch.look(0, new=3) == [3]
     assert watch.look(60, new=3) == []
-    assert watch.look(120, new=2, ended=1) == [2]
-    assert watch.look(180, new=2, ended=1) == []
-    assert watch.look(120 + 1800, new=2, ended=1) == [2]
+    watch.service.codes = [-128, -128]
+    assert watch.look(120, new=3) == [], "what was lost with its runner has not ended"
+    assert watch.look(1800, new=3) == [3]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_has_ended_since_is_progress_whatever_became_of_it(code):
+    """A recovery makes what had failed ready again, so there may be no more ended jobs than before."""
+    watch = Watch()
+    watch.service.codes = [0]
+    assert watch.look(0, new=1) == [1]
+    watch.service.codes += [code, -128]
+    assert watch.look(60, new=1) == [1]
+    assert watch.look(120, new=1) == []
 
 
 def test_jobs_with_labels_are_left_out():
@@ -127,14 +150,6 @@ def test_jobs_with_labels_are_left_out():
     assert watch.look(0, labeled=9, retried=4, workers=1) == []
 
 
-@pytest.mark.parametrize("more", [{"canceled": True}, {"ended": 5}])
-def test_nothing_is_asked_for_where_nothing_waits(more):
-    assert Watch().look(0, retried=9 if "canceled" in more else 0, **more) == []
-
-
-def test_without_the_option_there_is_none():
-    given = dict.fromkeys(("scheduler", "scheduler_type", "num_allocations", "max_parallel_jobs"))
-    given |= {"start_one_worker_per_node": False, "auto_schedule": False}
-    given |= {f"auto_schedule_{name}": 1 for name in Rules._fields} | {"output_dir": "kept"}
-    assert AutoSchedule.of(SimpleNamespace(), 1, given, None, print) is None
-    assert given == {"output_dir": "kept"}
+@pytest.mark.parametrize("state", ["is_complete", "is_canceled", "is_archived"])
+def test_nothing_is_asked_for_where_nothing_would_run(state):
+    assert Watch().look(0, retried=9, **{state: True}) == []

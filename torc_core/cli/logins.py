@@ -77,11 +77,11 @@ def encryption_of(app: App) -> Encryption:
 
 
 @contextmanager
-def token_for_jobs(app: App, service: Service, workflow_id: int) -> Iterator[str]:
+def token_for_jobs(app: App, service: Service, workflow_id: int, what: str = "jobs of torc run") -> Iterator[str]:
     """Give what the jobs of a run log in with: never the password, but a token for this workflow, revoked at the end.
 
-    Workers that were started with it need it for longer: then it lasts until it is no good any more. Empty without a
-    server, or where nobody logs in.
+    Where nodes were asked for meanwhile, workers have it, and it lasts as long as it is good. Empty without a server,
+    or where nobody logs in.
     """
     own = os.environ.get(TOKEN, "")
     has_password = bool(app.options.get("password") or app.options.get("prompt_password") or os.environ.get(PASSWORD))
@@ -91,8 +91,9 @@ def token_for_jobs(app: App, service: Service, workflow_id: int) -> Iterator[str
     from torc_core.records.access import WorkerToken
     from torc_core.records.answers.access import TokenRequest
 
-    request = TokenRequest(description="jobs of torc run", expires_in_seconds=_GOOD_FOR_S)
+    request = TokenRequest(description=what, expires_in_seconds=_GOOD_FOR_S)
     try:
+        before = _newest_allocation(service, workflow_id)
         made = service.create_worker_token(workflow_id, request)
     except TorcError as exc:
         app.say("warn", f"Jobs cannot use the server: there is no token for them: {exc}")
@@ -101,8 +102,13 @@ def token_for_jobs(app: App, service: Service, workflow_id: int) -> Iterator[str
     try:
         yield made.token
     finally:
-        from torc_core.cli.allocations import unended
-
         with suppress(TorcError):
-            if not unended(service, workflow_id):
+            if _newest_allocation(service, workflow_id) == before:
                 service.delete(WorkerToken, made.id)
+
+
+def _newest_allocation(service: Service, workflow_id: int) -> int:
+    from torc_core.records.allocations import ScheduledComputeNode
+
+    found = service.find(ScheduledComputeNode, workflow_id, limit=1, sort_by="id", reverse_sort=True).items
+    return found[0].id if found else 0

@@ -98,7 +98,7 @@ def run_workflow(
     if rerun:
         before = begin_next(app, service, before, rerun, force=force)
     refuse_unrunnable(before)
-    _warn_of_folder(app, service, workflow_id)
+    warn_of_folder(app, service, workflow_id)
     is_over = before.is_complete or has_only_new_jobs(before)
     if is_over:
         from torc_core.cli.syncing import find_orphans, free
@@ -142,7 +142,8 @@ def run_here(app: App, service: Service, before: StatusSummary, runner: Runs) ->
     return summary, display
 
 
-def _warn_of_folder(app: App, service: Service, workflow_id: int) -> None:
+def warn_of_folder(app: App, service: Service, workflow_id: int) -> None:
+    """Warn when a workflow was made in another folder."""
     from torc_core.runner.beginning import made_elsewhere
 
     folder = made_elsewhere(service, workflow_id)

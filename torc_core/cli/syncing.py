@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from torc_core.cli.allocations import find_over, told_allocation
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.groups import TorcCommand
 from torc_core.cli.logs import output_dir_option
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
-from torc_core.errors import Invalid
+from torc_core.errors import Invalid, NotFound
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.resources import ComputeNode, Job, Workflow
 from torc_core.status import JobStatus
 from torc_core.units import counted
+
+if TYPE_CHECKING:
+    from torc_core.service.api import Service
 
 
 class Orphans(NamedTuple):
@@ -41,6 +45,15 @@ class Orphans(NamedTuple):
             n.id for n in self.runners if isinstance(n.scheduler, dict) and n.scheduler.get("scheduler_id") in over
         }
         return sum(job.compute_node_id in there for job in self.running)
+
+    def told(self) -> list[str]:
+        """Say who ended without a word."""
+        said = [f"{told_allocation(node)} ended without a word" for node in self.allocations]
+        if self.runners:
+            count = len(self.running) + len(self.pending)
+            free = f"; {counted(count, 'job')} held there can run again" if count else ""
+            said.append(f"{counted(len(self.runners), 'runner')} ended without a word{free}")
+        return said
 
     def details(self) -> list[dict[str, Any]]:
         """Return what reports say about each lost attempt."""
@@ -91,9 +104,8 @@ def sync_status(
 
 
 def _tell(found: Orphans, *, dry_run: bool) -> None:
-    if found.allocations:
-        what = counted(len(found.allocations), "allocation")
-        echo(f"{'Would note' if dry_run else 'Noted'} the end of {what} that ended without a word")
+    for node in found.allocations:
+        echo(f"{'Would note' if dry_run else 'Noted'} the end of {told_allocation(node)}")
     if found.runners:
         would = "Would free" if dry_run else "Freed"
         jobs = counted(len(found.running) + len(found.pending), "job")
@@ -104,11 +116,10 @@ def _tell(found: Orphans, *, dry_run: bool) -> None:
 
 def find_orphans(app: App, workflow_id: int, named: tuple[int, ...] = ()) -> Orphans:
     """Return the runners that are gone for sure, or were named, with what they hold."""
-    from torc_core.cli.allocations import find_over
     from torc_core.service.processes import is_dead
 
     service = app.service()
-    over = find_over(app.host, service, workflow_id)
+    over = find_over(app.host, service, workflow_id, lambda text: app.say("warn", text))
     ended = [{"type": node.scheduler_type, "scheduler_id": node.id} for node in over]
     nodes = list(service.each(ComputeNode, workflow_id))
     unknown = set(named) - {node.id for node in nodes}
@@ -131,6 +142,7 @@ def find_orphans(app: App, workflow_id: int, named: tuple[int, ...] = ()) -> Orp
         or (node.is_active and node.scheduler in ended)
         or (not node.is_active and node.id in holders and (node.process is None or is_dead(node.process)))
     ]
+    gone = [node for node in gone if node.id in named or not node.is_active or _is_active(service, node.id)]
     ids = {node.id for node in gone}
     mine = [job for job in held if job.compute_node_id in ids]
     return Orphans(
@@ -139,6 +151,14 @@ def find_orphans(app: App, workflow_id: int, named: tuple[int, ...] = ()) -> Orp
         [job for job in mine if job.status is JobStatus.PENDING],
         over,
     )
+
+
+def _is_active(service: Service, node_id: int) -> bool:
+    """Whether a runner has not signed off, as it may have since its process was seen to be gone."""
+    try:
+        return bool(service.get(ComputeNode, node_id).is_active)
+    except NotFound:
+        return False
 
 
 def free(

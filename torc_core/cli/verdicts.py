@@ -26,6 +26,11 @@ def has_only_new_jobs(summary: StatusSummary) -> bool:
     return bool(summary.run_id) and not left and 0 < counts["uninitialized"] < summary.total_jobs
 
 
+def has_workers(summary: StatusSummary) -> bool:
+    """Whether anybody works on it, or is asked for."""
+    return bool(summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes)
+
+
 def waits_for_people(summary: StatusSummary) -> bool:
     """Whether nothing goes on by itself: what has not ended waits for decisions about jobs that failed."""
     counts = summary.jobs_by_status
@@ -51,9 +56,8 @@ def verdict(summary: StatusSummary) -> str:
         option = " --only-reset" if bad else ""
         begin = f"torc workflows reinit {id}{option} && torc run {id}"
         return f"{counted(counts['uninitialized'], 'job')} added or reset. Go on with: {begin}"
-    has_runners = summary.active_compute_nodes or summary.active_scheduled_nodes or summary.pending_scheduled_nodes
     is_left = any(counts[name] for name in ("uninitialized", "ready", "running", "pending"))
-    if not has_runners and (is_left or summary.waiting_retries):
+    if not has_workers(summary) and (is_left or summary.waiting_retries):
         return f"Nobody is working on it. Run it with: torc run {id}"
     if counts["pending_failed"] and not (is_left or summary.waiting_retries):
         waiting = counted(counts["pending_failed"], "failed job")

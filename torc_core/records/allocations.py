@@ -1,7 +1,7 @@
 """Where jobs may run beside this machine: schedulers, the allocations asked of them, workers, what Slurm measured."""
 
 from torc_core.records.record import Filter, WorkflowPart
-from torc_core.records.values import field
+from torc_core.records.values import Json, field
 from torc_core.units import parse_memory
 
 
@@ -31,6 +31,9 @@ class ScheduledComputeNode(
     scheduler_type: str = field("local, slurm, or a plugin's executor")
     status: str = field("pending, active or complete", filter=True)
     handle: str | None = field("what its executor knows it by; null: the number alone", default=None)
+    request: Json = field("what was asked for, as actions say it", default=None)
+    asked_at: str | None = field("UTC", default=None)
+    process: str | None = field("who asks for it, until the executor has answered", default=None)
 
 
 class RemoteWorker(WorkflowPart, plural="remote_workers", verbs="find", unique=("workflow_id", "worker")):

@@ -10,8 +10,6 @@ from torc_core.errors import TorcError
 from torc_core.records.actions import ActionRunStatus
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers.actions import ActionReport
-from torc_core.records.resources import ComputeNode
-from torc_core.runner.companions import Companion
 from torc_core.runner.environment import NODE_VARIABLE
 from torc_core.runner.node_requests import NodeRequests, allocating
 from torc_core.spec.choices import ActionType
@@ -19,6 +17,8 @@ from torc_core.spec.choices import ActionType
 if TYPE_CHECKING:
     from torc_core.records.answers.actions import ActionLaunch
     from torc_core.runner.companions import Scene
+    from torc_core.runner.voice import Voice
+    from torc_core.service.api import Service
 
 _PATIENCE_SECONDS = 60.0  # for threads, when the runner ends
 
@@ -93,34 +93,9 @@ def allocation_of(environ: Mapping[str, str]) -> tuple[dict[str, Any] | None, in
     return {"type": scheduler_type, "scheduler_id": int(id)}, config_id or None
 
 
-class Allocation(Companion):
-    """Says when the allocation that a worker was started for comes up, and when its last worker ends."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._id = int((scene.options.scheduler or {})["scheduler_id"])
-        self._set("active")
-
-    def close(self) -> None:
-        """The allocation is over when no other worker of it is at work."""
-        try:
-            others = [
-                node.id
-                for node in self._scene.service.each(ComputeNode, self._scene.workflow.id, is_active=True)
-                if node.id != self._scene.compute_node_id and node.scheduler == self._scene.options.scheduler
-            ]
-        except TorcError:
-            others = []  # the next line fails as well, and says so
-        if not others:
-            self._set("complete")
-
-    def _set(self, status: str) -> None:
-        try:
-            self._scene.service.update(ScheduledComputeNode, self._id, {"status": status})
-        except TorcError as exc:
-            self._scene.voice.say(f"the allocation of this worker cannot be set {status}: {exc}", "WARN")
-
-
-def allocation(scene: Scene) -> Allocation | None:
-    """Return what looks after the allocation of a worker; None for all other runners."""
-    return None if scene.options.scheduler is None else Allocation(scene)
+def come_up(service: Service, allocation_id: int, voice: Voice) -> None:
+    """Say that the allocation which a worker was started for is there; the service ends it with its last worker."""
+    try:
+        service.update(ScheduledComputeNode, allocation_id, {"status": "active"})
+    except TorcError as exc:
+        voice.say(f"the allocation of this worker cannot be set active: {exc}", "WARN")

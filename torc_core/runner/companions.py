@@ -78,7 +78,6 @@ COMPANIONS: tuple[str, ...] = (
     "torc_core.runner.monitoring:monitoring_of",
     "torc_core.runner.retries:Retries",
     "torc_core.runner.actions:Actions",
-    "torc_core.runner.allocating:allocation",
 )
 """Each is called with the scene, and makes a companion for the run or None when it has nothing to do there."""
 

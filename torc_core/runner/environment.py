@@ -28,6 +28,14 @@ NODE_VARIABLE = "TORC_SCHEDULED_NODE"
 
 _MARKS = (RUNNER_VARIABLE, "TORC_WORKFLOW_ID", "TORC_RUN_ID", "TORC_JOB_ID", "TORC_ATTEMPT_ID")
 
+_OF_A_JOB = frozenset(
+    {
+        *_MARKS, "TORC_JOB_NAME", "TORC_RETURN_CODE", "TORC_ORCHESTRATOR_LINEAGE_ID", "TORC_ACTION_ID",
+        "TORC_TRIGGER_TYPE", "TORC_COMPUTE_NODE_ID",
+    }
+)  # fmt: skip
+"""What a worker does not have of the job, the recovery or the action that asks for it."""
+
 
 def marks_of(env: Mapping[str, str]) -> tuple[str, ...]:
     """Return the settings by which the processes of an attempt are told from all others, wherever they have gone."""
@@ -68,6 +76,11 @@ def run_environment(
     if submission_directory:
         fixed["TORC_WORKFLOW_SUBMISSION_DIR"] = submission_directory
     return {**inherited, "PWD": directory, **fixed}, fixed
+
+
+def worker_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a worker, of what jobs inherit here: it is nobody's job, and nobody's leftover."""
+    return {name: value for name, value in base.items() if name not in _OF_A_JOB}
 
 
 def job_environment(

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.contracts.executor import LaunchRequest, command_of
-from torc_core.runner.environment import RUNNER_VARIABLE, job_environment, marks_of, run_environment, runner_id
+from torc_core.runner.environment import (
+    job_environment,
+    marks_of,
+    run_environment,
+    runner_id,
+    worker_environment,
+)
 from torc_core.runner.output_files import OutputFiles, Streams
 from torc_core.service.processes import start_of
 
@@ -71,7 +77,7 @@ class Launcher:
 
     def worker_environment(self) -> dict[str, str]:
         """Return the environment of another runner of the same workflow, which this one does not look after."""
-        return {name: value for name, value in self._base.items() if name != RUNNER_VARIABLE}
+        return worker_environment(self._base)
 
     def request(self, job: JobLaunch, gpu_ids: tuple[str, ...]) -> tuple[LaunchRequest, Streams]:
         """Return what starts a job, and where its streams go; raises Invalid for settings that make no sense."""

@@ -123,6 +123,10 @@ class Runner:
         folder = Path(options.output_dir) / FOLDER
         make_folder(folder)
         node = service.create(node_record(workflow.id, options, here, gpus))
+        if options.scheduler is not None:
+            from torc_core.runner.allocating import come_up
+
+            come_up(service, options.scheduler["scheduler_id"], self._voice)
         journal = self._journal = Journal(
             folder, journal_owner(workflow, node.id), lambda text: self._voice.say(text, "WARN")
         )

@@ -6,19 +6,24 @@ A request is a mapping as actions have it: ``scheduler_type`` and ``scheduler_id
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torc_core.contracts.executor import Handle, LaunchRequest, SubmitError
-from torc_core.errors import Forbidden, Invalid, NotFound, TorcError
+from torc_core.errors import Forbidden, Invalid, NotFound, PluginError, TorcError
 from torc_core.records.allocations import LocalScheduler, ScheduledComputeNode
 from torc_core.records.record import WorkflowPart
 from torc_core.records.resources import SlurmScheduler
 from torc_core.runner.environment import NODE_VARIABLE
+from torc_core.service.clock import utc_text
+from torc_core.service.processes import process_name
 from torc_core.units import parse_memory
 
 if TYPE_CHECKING:
@@ -72,31 +77,55 @@ class NodeRequests:
         record = service.create(
             ScheduledComputeNode(
                 workflow_id=workflow_id, scheduler_id=0, scheduler_config_id=scheduler_id,
-                scheduler_type=scheduler_type, status="pending",
+                scheduler_type=scheduler_type, status="pending", request={**request, "output_dir": self._output_dir},
+                asked_at=utc_text(time.time_ns() // 1_000_000), process=process_name(os.getpid()),
             )
         )  # fmt: skip
-        log = str(Path(self._output_dir) / f"worker_wf{workflow_id}_n{record.id}.log")
+        log = worker_log(self._output_dir, workflow_id, record.id)
         launch = LaunchRequest(
             f"{self._key}:{record.id}", f"torc-wf{workflow_id}-sched{scheduler_id}",
             worker_command(workflow_id, self._output_dir, request, settings),
             {**self._environment, NODE_VARIABLE: f"{scheduler_type}:{record.id}:{scheduler_id}"}, log, log,
             nodes=int(settings.get("nodes") or 1), allocation={**settings, **request},
         )  # fmt: skip
-        [answer] = executor.submit([launch])
-        if isinstance(answer, SubmitError):
-            try:
-                service.delete(ScheduledComputeNode, record.id)
-            except Forbidden:  # a worker token deletes nothing
-                service.update(ScheduledComputeNode, record.id, {"status": "complete"})
-            raise TorcError(answer.message)
-        known = {"scheduler_id": _number(answer), "handle": answer.id}
+        try:
+            handle = _submit(executor, launch)
+        except BaseException:
+            self._forget(record)
+            raise
+        known = {"scheduler_id": _number(handle), "handle": handle.id, "process": None}
         return service.update(ScheduledComputeNode, record.id, known)
+
+    def _forget(self, record: ScheduledComputeNode) -> None:
+        """Take the record of what was not had away."""
+        try:
+            self._service.delete(ScheduledComputeNode, record.id)
+        except Forbidden:  # a worker token deletes nothing
+            self._service.update(ScheduledComputeNode, record.id, {"status": "complete"})
+
+
+def worker_log(output_dir: str, workflow_id: int, allocation_id: int) -> str:
+    """Return the file for what the workers of an allocation say."""
+    return str(Path(output_dir) / f"worker_wf{workflow_id}_n{allocation_id}.log")
+
+
+def _submit(executor: Executor, launch: LaunchRequest) -> Handle:
+    """Ask; raises TorcError, whatever a plugin does."""
+    try:
+        [answer] = executor.submit([launch])
+    except TorcError:
+        raise
+    except Exception as exc:
+        raise PluginError(f"executor {executor.name!r} failed: {type(exc).__name__}: {exc}") from exc
+    if isinstance(answer, SubmitError):
+        raise TorcError(answer.message)
+    return answer
 
 
 def _number(handle: Handle) -> int:
-    """Return the number by which a batch system (here: the machine) knows what was asked for."""
-    digits = handle.id.partition(":")[0]
-    return int(digits) if digits.isdecimal() else 0
+    """Return the number by which a batch system (here: the machine) knows what was asked for, 0 without one."""
+    digits = re.match(r"\d{1,18}", handle.id)
+    return int(digits[0]) if digits else 0
 
 
 def worker_command(workflow_id: int, output_dir: str, request: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

@@ -221,12 +221,22 @@ def forsake(turn: Turn, state: WorkflowState, node_ids: Collection[int]) -> None
 
 
 def _end_allocations(turn: Turn, state: WorkflowState, node_ids: Collection[int]) -> None:
-    """End the allocations on this machine, each of which is one runner's."""
-    for node in turn.records(ComputeNode, of_workflow(state.id, *with_ids(sorted(node_ids)))):
-        scheduler = node.scheduler
-        if isinstance(scheduler, dict) and scheduler.get("type") == "local":
-            mine = of_workflow(state.id, Condition("id", "equal", scheduler.get("scheduler_id")))
-            turn.set(ScheduledComputeNode, {"status": "complete"}, mine)
+    """End the allocations of which these were the last runners."""
+    gone = [_allocation(node) for node in turn.records(ComputeNode, of_workflow(state.id, *with_ids(sorted(node_ids))))]
+    if not any(gone):
+        return
+    active = turn.records(ComputeNode, of_workflow(state.id, Condition("is_active", "equal", 1)))
+    left = {_allocation(node) for node in active if node.id not in node_ids}
+    over = sorted({allocation for allocation in gone if allocation is not None} - left)
+    if over:
+        turn.touch(state.id)
+        turn.set(ScheduledComputeNode, {"status": "complete"}, of_workflow(state.id, *with_ids(over)))
+
+
+def _allocation(node: ComputeNode) -> int | None:
+    """Return the allocation that a runner belongs to."""
+    id = node.scheduler.get("scheduler_id") if isinstance(node.scheduler, dict) else None
+    return id if isinstance(id, int) else None
 
 
 def _lose(turn: Turn, state: WorkflowState, run_ids: list[int], reason: str) -> dict[int, int]:

@@ -13,7 +13,8 @@ from torc_core.problems import Problem
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers.actions import ActionLaunch
 from torc_core.records.resources import ComputeNode, SlurmScheduler, Workflow
-from torc_core.runner.allocating import Allocator, allocation, allocation_of
+from torc_core.runner.allocating import Allocator, allocation_of, come_up
+from torc_core.runner.environment import worker_environment
 from torc_core.runner.node_requests import worker_command
 from torc_core.service.local import LocalService
 from torc_plugins.storage.sqlite_storage import SqliteStorage
@@ -22,6 +23,7 @@ from torc_plugins.storage.sqlite_storage import SqliteStorage
 class Batch:
     """A batch system that numbers what it is asked for from 500, and refuses as often as it is told to."""
 
+    name = "slurm"
     capabilities = Capabilities(allocates=True)
     asked: ClassVar[list] = []
     problems: ClassVar[list] = []
@@ -147,34 +149,66 @@ def test_a_worker_knows_its_allocation_and_the_scheduler_whose_jobs_come_first()
     assert allocation_of({}) == (None, None)
 
 
-def worker(scene, node_id, allocation_id):
-    """Return what looks after the allocation in a worker of a batch system."""
-    options = SimpleNamespace(scheduler={"type": "slurm", "scheduler_id": allocation_id})
-    node = ComputeNode(
-        workflow_id=scene.workflow.id, hostname="h", pid=node_id, start_time="2026-01-31T08:00:00Z", num_cpus=1,
-        memory_gb=1.0, num_gpus=0, is_active=True, scheduler=options.scheduler,
-    )  # fmt: skip
-    made = scene.service.create(node)
-    voice = SimpleNamespace(say=lambda text, level: pytest.fail(text))
-    return made, allocation(
-        SimpleNamespace(
-            service=scene.service, workflow=scene.workflow, options=options, compute_node_id=made.id, voice=voice
+def node_of(scene, allocation_id):
+    """Register the runner of a worker."""
+    return scene.service.create(
+        ComputeNode(
+            workflow_id=scene.workflow.id, hostname="h", pid=1, start_time="2026-01-31T08:00:00Z", num_cpus=1,
+            memory_gb=1.0, num_gpus=0, is_active=True, scheduler={"type": "slurm", "scheduler_id": allocation_id},
         )
-    )
+    )  # fmt: skip
 
 
-def test_an_allocation_is_active_from_its_first_worker_to_the_end_of_its_last(scene):
+@pytest.mark.parametrize("ends", ["signs off", "is gone", "is deleted"])
+def test_an_allocation_is_active_from_its_first_worker_to_the_end_of_its_last(scene, ends):
+    carry_out(scene, num_allocations=2)
+    record, _ = nodes(scene)
+    voice = SimpleNamespace(say=lambda text, level: pytest.fail(text))
+    workers = [node_of(scene, record.id), node_of(scene, record.id)]
+    come_up(scene.service, record.id, voice)
+    assert [node.status for node in nodes(scene)] == ["active", "pending"]
+    for worker, after in zip(workers, ("active", "complete"), strict=True):
+        if ends == "signs off":
+            scene.service.update(ComputeNode, worker.id, {"is_active": False})
+        elif ends == "is gone":
+            scene.service.adopt_orphans(scene.workflow.id, [worker.id])
+        else:
+            scene.service.delete(ComputeNode, worker.id)
+        assert [node.status for node in nodes(scene)] == [after, "pending"]
+
+
+def test_a_worker_whose_allocation_is_not_known_says_so_and_works(scene):
+    said = []
+    come_up(scene.service, 99, SimpleNamespace(say=lambda text, level: said.append((text, level))))
+    assert said[0][1] == "WARN"
+    assert "cannot be set active" in said[0][0]
+
+
+@pytest.mark.parametrize(
+    ("handle", "number"),
+    [("500:x", 500), ("828799.pbs-server", 828799), ("job-x", 0), ("12_3", 12), ("9" * 30, 10**18 - 1)],
+)
+def test_the_number_of_an_allocation_is_what_its_handle_begins_with(scene, handle, number, monkeypatch):
+    monkeypatch.setattr(Batch, "submit", lambda self, requests: [Handle("slurm", handle)])
     carry_out(scene, num_allocations=1)
+    assert [(n.scheduler_id, n.handle) for n in nodes(scene)] == [(number, handle)]
+
+
+def test_an_executor_that_breaks_leaves_no_record_and_is_named(scene, monkeypatch):
+    monkeypatch.setattr(Batch, "submit", lambda self, requests: 1 / 0)
+    said, reports = carry_out(scene)
+    assert (said, nodes(scene)) == ([("failed", 0)], [])
+    assert reports[-1].reason == "executor 'slurm' failed: ZeroDivisionError: division by zero"
+
+
+def test_what_was_asked_for_is_kept_and_who_asked_only_until_there_is_an_answer(scene):
+    carry_out(scene, num_allocations=1, max_parallel_jobs=3)
     [record] = nodes(scene)
-    made, first = worker(scene, 1, record.id)
-    _, second = worker(scene, 2, record.id)
-    assert [node.status for node in nodes(scene)] == ["active"]
-    first.close()
-    assert [node.status for node in nodes(scene)] == ["active"]
-    scene.service.update(ComputeNode, made.id, {"is_active": False})
-    second.close()
-    assert [node.status for node in nodes(scene)] == ["complete"]
+    wanted = {"scheduler_type": "slurm", "num_allocations": 1, "max_parallel_jobs": 3, "output_dir": "out"}
+    assert (record.request, record.process) == (wanted, None)
 
 
-def test_a_runner_that_nobody_started_for_an_allocation_has_none(scene):
-    assert allocation(SimpleNamespace(options=SimpleNamespace(scheduler=None))) is None
+def test_a_worker_is_nobodys_job_and_nobodys_leftover():
+    job = dict.fromkeys(("TORC_RUNNER_ID", "TORC_JOB_ID", "TORC_JOB_NAME", "TORC_ATTEMPT_ID", "TORC_RUN_ID"), "1")
+    kept = {"PATH": "/bin", "TORC_DB": "/d", "TORC_TOKEN": "t", "CUDA_VISIBLE_DEVICES": "1"}
+    assert worker_environment(job | kept | {"TORC_WORKFLOW_ID": "1"}) == kept
