@@ -11,7 +11,7 @@ from torc_core.cli.groups import TorcCommand
 from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import confirmed, pick, workflow_argument
 from torc_core.cli.showing import bare_fields
-from torc_core.cli.withdrawing import ENDS_ITSELF, Withdrawal, withdraw
+from torc_core.cli.withdrawing import Withdrawal, withdraw
 from torc_core.errors import Conflict, Forbidden, TorcError
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.resources import Workflow
@@ -114,5 +114,5 @@ def _withdraw(app: App, workflow_id: int) -> list[ScheduledComputeNode]:
     """Take what waits out of its queue, while there are records that say what it is called there."""
     withdrawn = withdraw(app.host, app.service(), workflow_id)
     if withdrawn.left:
-        app.say("warn", f"workflow {workflow_id}: {withdrawn.warning}\n  {ENDS_ITSELF}")
+        app.say("warn", f"workflow {workflow_id}: {withdrawn.warning}\n  {withdrawn.last_way_out}")
     return withdrawn.taken

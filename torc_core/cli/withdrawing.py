@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from torc_core.plugins import PluginHost
     from torc_core.service.api import Service
 
-ENDS_ITSELF = (
-    "Their runners end as soon as they start. To have them out of the queue, use the batch system's own commands."
-)
-"""What is to be said of allocations that are left."""
+_END = "Their runners end as soon as they start. To have them out of the queue,"
+_OWN_COMMANDS = "use the batch system's own commands"
 _UNANSWERED = "asked for at this moment, or by somebody who was killed: their number is not known yet"
 _ELSEWHERE = "nothing is known of them on this machine"
 
@@ -50,10 +48,18 @@ class Withdrawal(NamedTuple):
         return f"{counted(count, 'allocation')} may still wait in a queue: {listed}" if count else ""
 
     @property
+    def last_way_out(self) -> str:
+        """Say what ends those that are left when torc has no record of them any more."""
+        return f"{_END} {_OWN_COMMANDS}."
+
+    @property
     def way_out(self) -> str:
-        """Say what ends those that are left, and what makes torc forget them."""
+        """Say what ends those that are left while their workflow is there, and what makes torc forget them."""
         ids = " ".join(str(node.id) for left in self.left for node in left.nodes)
-        return f"{ENDS_ITSELF} Then forget them: torc scheduled-compute-nodes delete {ids}"
+        return (
+            f"{_END} cancel again where it can be asked, or {_OWN_COMMANDS} "
+            f"and forget them here: torc scheduled-compute-nodes delete {ids}"
+        )
 
 
 def withdraw(host: PluginHost, service: Service, workflow_id: int) -> Withdrawal:
