@@ -223,8 +223,8 @@ def refuse_active(summary: StatusSummary, orphans: Orphans | None = None) -> Non
     if allocations > 0:
         raise Invalid(
             f"workflow {id} has {counted(allocations, 'allocation')} pending or active",
-            hint=f"Wait for them, or look at them: torc scheduled-compute-nodes list {id}. "
-            "One of which nothing comes any more is taken away with: torc scheduled-compute-nodes delete ID",
+            hint=f"Wait for them, or take those that wait out of the queue: torc cancel {id}. "
+            "One of which nothing comes any more is forgotten with: torc scheduled-compute-nodes delete ID",
         )
 
 
