@@ -1,5 +1,7 @@
 """Allocations that end without a word: their executors are asked, whoever they are, and their runners are gone."""
 
+import os
+import subprocess
 import time
 
 import pytest
@@ -9,6 +11,7 @@ from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.resources import ComputeNode
 from torc_core.service.clock import utc_text
 from torc_core.service.local import LocalService
+from torc_core.service.processes import process_name
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 PLAIN = "name: plain\njobs: [{name: j, command: 'true'}]"
@@ -27,14 +30,14 @@ def world(torc, queue):
     class World:
         id = torc.create(PLAIN)
 
-        def add(self, scheduler_type, handle, state, *, status="pending", asked_at=LONG_AGO, runner=False):
+        def add(self, scheduler_type, handle, state, *, status="pending", asked_at=LONG_AGO, runner=False, **more):
             if state != "lost":
                 queue.states[handle] = state
             service = LocalService(SqliteStorage(str(torc.path / "torc_output" / "torc.db")))
             made = service.create(
                 ScheduledComputeNode(
-                    workflow_id=self.id, scheduler_id=0, scheduler_config_id=0, scheduler_type=scheduler_type,
-                    status=status, handle=handle, asked_at=asked_at,
+                    workflow_id=self.id, scheduler_config_id=0, scheduler_type=scheduler_type, status=status,
+                    handle=handle, asked_at=asked_at, **{"scheduler_id": 0, **more},
                 )
             )  # fmt: skip
             if runner:
@@ -110,3 +113,59 @@ def test_nodes_are_asked_of_any_executor_that_allocates(torc, world, queue):
     assert done.lines == [f"Allocation {n} asked of lsf, which knows it as {699 + n}" for n in (1, 2)]
     assert world.statuses() == ["pending", "pending"]
     assert list(queue.states) == ["700:x", "701:x"]
+
+
+@pytest.fixture
+def dead():
+    """The name of a process that has ended."""
+    process = subprocess.Popen(["sleep", "600"])
+    name = process_name(process.pid)
+    process.kill()
+    process.wait()
+    return name
+
+
+def test_what_somebody_was_killed_while_asking_for_is_over_unless_a_worker_has_come_up(torc, world, dead):
+    world.add("lsf", None, "lost", process=dead)
+    world.add("lsf", None, "lost", process=dead, status="active", runner=True)
+    world.add("lsf", None, "lost", process=process_name(os.getpid()))
+    torc("sync-status", world.id)
+    assert world.statuses() == ["complete", "active", "pending"]
+    assert [node["is_active"] for node in torc.items("compute-nodes", "list", world.id)] == [True]
+
+
+def test_a_worker_that_was_started_before_its_asker_was_killed_is_found(torc, world, dead):
+    id = world.add("local", None, "lost", process=dead)
+    worker = subprocess.Popen(["sleep", "600"], env={"PATH": "/bin:/usr/bin", "TORC_SCHEDULED_NODE": f"local:{id}:0"})
+    try:
+        torc("sync-status", world.id)
+        assert world.statuses() == ["pending"]
+    finally:
+        worker.kill()
+        worker.wait()
+    torc("sync-status", world.id)
+    assert world.statuses() == ["complete"]
+
+
+def test_of_a_record_of_an_older_version_only_the_runner_tells_whether_it_is_over(torc, world):
+    """It has the process id of the worker, and nothing that tells that from another process."""
+    world.add("local", None, "lost", scheduler_id=12345, status="active", runner=True)
+    world.add("slurm", None, "lost", scheduler_id=12345, status="active", runner=True)
+    torc("sync-status", world.id)
+    assert world.statuses() == ["active", "complete"]
+
+
+def test_a_worker_that_comes_too_late_ends_its_allocation(torc, world, monkeypatch):
+    torc("run", world.id)
+    id = world.add("lsf", "1", "running")
+    monkeypatch.setenv("TORC_SCHEDULED_NODE", f"lsf:{id}:0")
+    assert "Nothing to run" in torc("run", world.id).out
+    assert world.statuses() == ["complete"]
+
+
+def test_a_worker_that_is_refused_ends_its_allocation(torc, world, monkeypatch):
+    id = world.add("lsf", "1", "running")
+    torc("workflows", "archive", "true", world.id)
+    monkeypatch.setenv("TORC_SCHEDULED_NODE", f"lsf:{id}:0")
+    assert "is archived" in torc("run", world.id, code=1).err
+    assert world.statuses() == ["complete"]

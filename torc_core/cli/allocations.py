@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torc_core.contracts.executor import Handle
+from torc_core.contracts.provider import told
 from torc_core.errors import Invalid, NotFound
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.service.clock import seconds_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torc_core.service.api import Service
 
 UNENDED = ("pending", "active")
-_LISTED_AFTER_S = 60.0
+_LISTED_AFTER_S = 60.0  # a batch system may not list before what it was asked for
 
 
 def unended(service: Service, workflow_id: int) -> list[ScheduledComputeNode]:
@@ -37,38 +38,43 @@ def find_over(
     found: list[ScheduledComputeNode] = []
     nodes = sorted(unended(service, workflow_id), key=lambda node: node.scheduler_type)
     for scheduler_type, group in groupby(nodes, key=lambda node: node.scheduler_type):
-        asked: dict[Handle, ScheduledComputeNode] = {}
-        for node in group:
-            if node.handle or node.scheduler_id:
-                asked[_handle(node)] = node
-            elif node.process is not None and is_dead(node.process):  # it was killed while it asked
-                found.append(node)
-        found += _over(host, scheduler_type, asked, warn)
-    return [node for node in found if _is_unended(service, node.id)]  # whoever has ended since has said so
+        found += _over(host, scheduler_type, list(group), warn)
+    return [node for node in found if _is_as_before(service, node)]  # whoever has come up or ended since has said so
 
 
 def _over(
-    host: PluginHost, scheduler_type: str, asked: dict[Handle, ScheduledComputeNode], warn: Callable[[str], None]
+    host: PluginHost, scheduler_type: str, nodes: list[ScheduledComputeNode], warn: Callable[[str], None]
 ) -> list[ScheduledComputeNode]:
     """Ask an executor about its allocations."""
-    from torc_core.runner.node_requests import allocating
+    from torc_core.runner.node_requests import allocating, node_variable
 
-    if not asked:
-        return []
     try:
         with allocating(host, scheduler_type) as executor:
-            seen = executor.poll(list(asked))
-            is_at_once = executor.capabilities.runs_locally
+            is_local = executor.capabilities.runs_locally
+            asked = {_handle(node): node for node in nodes if node.handle or (node.scheduler_id and not is_local)}
+            seen = executor.poll(list(asked)) if asked else {}
+            found = [
+                node
+                for handle, node in asked.items()
+                if handle in seen and _is_over(seen[handle].state, may_lag=not is_local and _is_new(node))
+            ]
+            return found + [node for node in nodes if _is_abandoned(node) and not executor.find(*node_variable(node))]
     except (NotFound, Invalid):
         return []
     except Exception as exc:  # noqa: BLE001  (a plugin's, which must not keep from all else)
-        warn(f"executor {scheduler_type!r} cannot be asked about its allocations: {exc}")
+        warn(f"executor {scheduler_type!r} cannot be asked about its allocations: {told(exc)}")
         return []
-    return [
-        asked[handle]
-        for handle, observation in seen.items()
-        if observation.state == "done" or (observation.state == "lost" and (is_at_once or not _is_new(asked[handle])))
-    ]
+
+
+def _is_over(state: str, *, may_lag: bool) -> bool:
+    """Whether an allocation is over; ``may_lag``: its batch system may not list it yet."""
+    return state == "done" or (state == "lost" and not may_lag)
+
+
+def _is_abandoned(node: ScheduledComputeNode) -> bool:
+    """Whether somebody was killed while asking for an allocation, of which nothing has come up since."""
+    is_known = bool(node.handle or node.scheduler_id)
+    return not is_known and node.status == "pending" and node.process is not None and is_dead(node.process)
 
 
 def told_allocation(node: ScheduledComputeNode) -> str:
@@ -82,13 +88,12 @@ def told_allocation(node: ScheduledComputeNode) -> str:
 
 
 def _is_new(node: ScheduledComputeNode) -> bool:
-    """Whether a batch system may not list an allocation yet."""
     return node.asked_at is not None and time.time() - seconds_of(node.asked_at) < _LISTED_AFTER_S
 
 
-def _is_unended(service: Service, id: int) -> bool:
+def _is_as_before(service: Service, node: ScheduledComputeNode) -> bool:
     try:
-        return service.get(ScheduledComputeNode, id).status in UNENDED
+        return service.get(ScheduledComputeNode, node.id).status == node.status
     except NotFound:
         return False
 

@@ -89,7 +89,9 @@ NODES = Shown(
 ALLOCATIONS = Shown(
     ScheduledComputeNode,
     {
-        "ID": "id", "Scheduler ID": "scheduler_id", "Config ID": "scheduler_config_id", "Type": "scheduler_type",
+        "ID": "id",
+        "Scheduler ID": lambda n: n.scheduler_id or n.handle or "",
+         "Config ID": "scheduler_config_id", "Type": "scheduler_type",
         "Status": "status",
     },
     paging=_LETTERS,

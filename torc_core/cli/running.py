@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,25 @@ def run_workflow(
 
     One that is new, made for this run, is deleted when it cannot begin. ``rerun`` begins its next run.
     """
+    try:
+        return _run_workflow(app, workflow_id, runner, force=force, is_new=is_new, rerun=rerun)
+    finally:
+        if runner.options.scheduler is not None:
+            _leave_allocation(app, workflow_id, runner.options.scheduler)
+
+
+def _leave_allocation(app: App, workflow_id: int, scheduler: dict[str, Any]) -> None:
+    """End the allocation that this process was started for when it never had a runner; else the service does."""
+    from torc_core.records.allocations import ScheduledComputeNode
+    from torc_core.records.resources import ComputeNode
+
+    service = app.service()
+    with suppress(TorcError):
+        if all(node.scheduler != scheduler for node in service.each(ComputeNode, workflow_id)):
+            service.update(ScheduledComputeNode, scheduler["scheduler_id"], {"status": "complete"})
+
+
+def _run_workflow(app: App, workflow_id: int, runner: Runs, *, force: bool, is_new: bool, rerun: str | None) -> int:
     from torc_core.cli.rerunning import begin_next, has_duties, tell_nothing_to_run
     from torc_core.cli.verdicts import has_only_new_jobs
     from torc_core.records.resources import Workflow

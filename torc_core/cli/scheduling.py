@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from torc_core.records.answers import StatusSummary
     from torc_core.service.api import Service
 
-_AT_THE_START = (Trigger.ON_WORKFLOW_START, Trigger.ON_WORKER_START, Trigger.ON_JOBS_READY)
-"""Triggers that come when a workflow begins, or may."""
+_AT_THE_START = (Trigger.ON_WORKFLOW_START, Trigger.ON_WORKER_START)
+"""Triggers that come when a workflow begins."""
 _SUPPRESS, _PROCEED = "suppress", "proceed"
 _EXAMPLES = """
 torc schedule-nodes 3 --scheduler-type local --max-parallel-jobs 4
@@ -60,12 +60,16 @@ def schedule_nodes(
     request = wanted.request(service, chosen)
     asking = Asking(app, chosen, output_dir)
     asking.check(request)
-    answer = _SUPPRESS if suppress_actions else _decide(app, _foreseen(service, before), no_prompts=no_prompts)
+    foreseen = _foreseen(service, before)
+    answer = _SUPPRESS if suppress_actions else _decide(app, foreseen, no_prompts=no_prompts)
+    if answer:
+        refuse_in_vain(begin(app, service, before, force=force))
+        if not suppress_actions and not foreseen:  # its first jobs may have brought some
+            answer = _decide(app, _foreseen(service, before), no_prompts=no_prompts)
     if not answer:
         echo("Nothing was asked for.", err=True)
         return 1
-    begin(app, service, before, force=force)
-    _ask(app, asking, request, suppresses=answer == _SUPPRESS)
+    _ask(app, asking, request, foreseen if answer == _SUPPRESS else None)
     return 0
 
 
@@ -102,8 +106,11 @@ def _decide(app: App, due: list[WorkflowAction], *, no_prompts: bool) -> str:
     return {"s": _SUPPRESS, "p": _PROCEED}.get(answer[:1], "")
 
 
-def _ask(app: App, asking: Asking, request: dict[str, Any], *, suppresses: bool) -> None:
-    """Ask and tell; the actions are suppressed when the first allocation is there. Raises TorcError."""
+def _ask(app: App, asking: Asking, request: dict[str, Any], foreseen: list[WorkflowAction] | None) -> None:
+    """Ask and tell; when the first allocation is there, actions are suppressed, unless None were foreseen to be.
+
+    Raises TorcError.
+    """
     service, workflow_id = app.service(), app.workflow_id or 0
     made: list[ScheduledComputeNode] = []
     suppressed: list[WorkflowAction] = []
@@ -113,8 +120,8 @@ def _ask(app: App, asking: Asking, request: dict[str, Any], *, suppresses: bool)
         if not app.wants_json:
             known = node.scheduler_id or node.handle
             echo(f"Allocation {node.id} asked of {node.scheduler_type}, which knows it as {known}")
-        if suppresses and len(made) == 1:
-            _suppress(app, service, workflow_id, suppressed)
+        if foreseen is not None and len(made) == 1:
+            _suppress(app, service, workflow_id, foreseen, suppressed)
 
     try:
         asking.ask(request, tell)
@@ -127,12 +134,13 @@ def _ask(app: App, asking: Asking, request: dict[str, Any], *, suppresses: bool)
             echo(f"Suppressed: {_listed(suppressed)}")
 
 
-def _suppress(app: App, service: Service, workflow_id: int, suppressed: list[WorkflowAction]) -> None:
-    """Have actions that are due to ask for nodes done by this; raises TorcError."""
+def _suppress(
+    app: App, service: Service, workflow_id: int, foreseen: list[WorkflowAction], suppressed: list[WorkflowAction]
+) -> None:
+    """Have actions that are, or were, due to ask for nodes done by this; raises TorcError."""
     done = ActionReport(status=ActionRunStatus.COMPLETED, reason="nodes were asked for by hand")
-    for action in service.get_pending_actions(workflow_id):
-        if action.action_type != ActionType.SCHEDULE_NODES:
-            continue
+    due = [a for a in service.get_pending_actions(workflow_id) if a.action_type == ActionType.SCHEDULE_NODES]
+    for action in {action.id: action for action in (*foreseen, *due)}.values():
         if action.persistent:
             app.say("warn", f"{_listed([action])}: every runner asks for more nodes; that cannot be suppressed")
             continue

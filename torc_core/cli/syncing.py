@@ -114,12 +114,14 @@ def _tell(found: Orphans, *, dry_run: bool) -> None:
             echo(f"  {entry['job_name']}: {entry['reason']}")
 
 
-def find_orphans(app: App, workflow_id: int, named: tuple[int, ...] = ()) -> Orphans:
+def find_orphans(
+    app: App, workflow_id: int, named: tuple[int, ...] = (), warn: Callable[[str], None] | None = None
+) -> Orphans:
     """Return the runners that are gone for sure, or were named, with what they hold."""
     from torc_core.service.processes import is_dead
 
     service = app.service()
-    over = find_over(app.host, service, workflow_id, lambda text: app.say("warn", text))
+    over = find_over(app.host, service, workflow_id, warn or (lambda text: app.say("warn", text)))
     ended = [{"type": node.scheduler_type, "scheduler_id": node.id} for node in over]
     nodes = list(service.each(ComputeNode, workflow_id))
     unknown = set(named) - {node.id for node in nodes}

@@ -12,8 +12,8 @@ import click
 from torc_core.cli.auto_scheduling import auto_schedule
 from torc_core.cli.recovering import NothingToRetry, Recovering
 from torc_core.cli.syncing import find_orphans, free
-from torc_core.cli.verdicts import BAD, has_workers, waits_for_people
-from torc_core.errors import Invalid, TorcError, Unavailable
+from torc_core.cli.verdicts import BAD, has_only_new_jobs, has_workers, waits_for_people
+from torc_core.errors import Conflict, Invalid, TorcError, Unavailable
 from torc_core.records.resources import Workflow
 from torc_core.runner.log import LogLines
 from torc_core.units import counted
@@ -58,6 +58,7 @@ class Watcher:
         self._away_since: float | None = None
         self._patience_seconds = 0.0
         self._said_nobody = False
+        self._said: set[str] = set()
         self.recoveries = 0
 
     def ask_for_nodes(self, rules: Rules, wanted: Wanted, *, recovers: bool) -> None:
@@ -87,8 +88,11 @@ class Watcher:
                 if self.recoveries and self.recoveries >= max_retries and bad(summary):
                     self._say("WARN", f"Recovered {counted(self.recoveries, 'time')}; that is enough")
                 return summary
-            if not self._recover():
-                return self._service.get_workflow_status(self._id)
+            try:
+                if not self._recover():
+                    return self._service.get_workflow_status(self._id)
+            except Unavailable as exc:
+                self._bear(exc)
 
     def _until_over(self, *, waits: bool) -> StatusSummary:
         """Wait until nothing is left to do, or only decisions are; ``waits``: when jobs failed, for allocations too.
@@ -116,8 +120,11 @@ class Watcher:
             summary = self._service.get_workflow_status(self._id)
             allocations = summary.pending_scheduled_nodes + summary.active_scheduled_nodes
             is_free = not summary.active_compute_nodes and not (waits and allocations and bad(summary))
-            if (summary.is_complete or waits_for_people(summary)) and is_free:
+            is_over = summary.is_complete or summary.is_archived or has_only_new_jobs(summary)
+            if (is_over or waits_for_people(summary)) and is_free:
                 return summary
+            if summary.is_complete and is_due and not summary.active_compute_nodes:
+                self._say_once("INFO", f"Waiting for {counted(allocations, 'allocation')} to end, to recover then")
         if is_due:
             self._looked_at = time.monotonic()
             self._look(summary)
@@ -139,7 +146,7 @@ class Watcher:
 
     def _look(self, summary: StatusSummary) -> None:
         """Free what dead runners hold, and say where things are."""
-        orphans = find_orphans(self._app, self._id)
+        orphans = find_orphans(self._app, self._id, warn=lambda text: self._say_once("WARN", text))
         if not orphans.is_empty:
             for text in orphans.told():
                 self._say("WARN", text)
@@ -183,7 +190,7 @@ class Watcher:
             return summary
         try:
             begin_first_run(self._service, summary)
-        except Invalid as exc:
+        except (Conflict, Invalid) as exc:
             exc.hint = f"Begin it yourself: torc workflows init {self._id}, with --force to go on without them"
             raise
         return self._service.get_workflow_status(self._id)
@@ -197,6 +204,8 @@ class Watcher:
         try:
             found = Recovering.look(self._app, self._id, self._ways, say=lambda text: self._say("INFO", text))
             done = found.apply()
+        except Unavailable:
+            raise
         except (NothingToRetry, Invalid) as exc:
             self._say("ERROR", f"{exc}. {exc.hint}".strip())
             return False
@@ -216,6 +225,11 @@ class Watcher:
             "INFO", f"Recovery {self.recoveries}: jobs run again{run}: {', '.join(parts) or 'those that were held'}"
         )
         return True
+
+    def _say_once(self, level: str, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(level, text)
 
     def _say(self, level: str, text: str) -> None:
         """Tell people, and write it down in the output folder if there is one."""

@@ -15,7 +15,7 @@ from torc_core.cli.output import echo, echo_json
 from torc_core.cli.pick import pick, workflow_argument
 from torc_core.cli.recovering import Ways, recovery_options
 from torc_core.cli.status import summary_body
-from torc_core.cli.verdicts import verdict
+from torc_core.cli.verdicts import has_only_new_jobs, verdict
 from torc_core.cli.watcher import Stopped, Watcher, bad
 from torc_core.errors import UsageError
 
@@ -75,4 +75,5 @@ def watch(
         echo(verdict(summary))
     if stopped is not None:
         return stopped.exit_code
-    return 1 if summary.is_canceled or bad(summary) else 0
+    is_left = summary.is_archived or has_only_new_jobs(summary)
+    return 1 if summary.is_canceled or bad(summary) or is_left else 0

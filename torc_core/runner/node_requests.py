@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,11 @@ def allocating(host: PluginHost | None, scheduler_type: str) -> Iterator[Executo
     """Give an executor that allocates and is usable here; raises NotFound, Invalid."""
     if host is None:
         raise NotFound("there are no plugins")
-    made: type[Executor] = host.executor(scheduler_type)
+    try:
+        made: type[Executor] = host.executor(scheduler_type)
+    except NotFound as exc:
+        hint = "Install the plugin that serves it, or have runners on this machine: --scheduler-type local."
+        raise NotFound(f"nobody here allocates nodes of type {scheduler_type!r}", hint=hint) from exc
     if not made.capabilities.allocates:
         raise Invalid(f"executor {scheduler_type!r} allocates no nodes")
     executor = made()
@@ -85,16 +89,26 @@ class NodeRequests:
         launch = LaunchRequest(
             f"{self._key}:{record.id}", f"torc-wf{workflow_id}-sched{scheduler_id}",
             worker_command(workflow_id, self._output_dir, request, settings),
-            {**self._environment, NODE_VARIABLE: f"{scheduler_type}:{record.id}:{scheduler_id}"}, log, log,
+            {**self._environment, **dict([node_variable(record)])}, log, log,
             nodes=int(settings.get("nodes") or 1), allocation={**settings, **request},
         )  # fmt: skip
         try:
             handle = _submit(executor, launch)
-        except BaseException:
+        except Exception:  # after an interrupt it may have been had all the same
             self._forget(record)
             raise
-        known = {"scheduler_id": _number(handle), "handle": handle.id, "process": None}
-        return service.update(ScheduledComputeNode, record.id, known)
+        known = {"scheduler_id": number_of(handle), "handle": handle.id, "process": None}
+        try:
+            return service.update(ScheduledComputeNode, record.id, known)
+        except NotFound as exc:
+            with suppress(Exception):
+                executor.cancel([handle], 0.0)
+            raise TorcError("the allocation was deleted while it was asked for, and is given back") from exc
+        except TorcError as exc:
+            raise TorcError(
+                f"{scheduler_type} was asked, and knows the allocation as {handle.id}, but that is not recorded: {exc}",
+                hint="Its runner works as others do; take it out of the queue yourself when it is not wanted.",
+            ) from exc
 
     def _forget(self, record: ScheduledComputeNode) -> None:
         """Take the record of what was not had away."""
@@ -119,10 +133,17 @@ def _submit(executor: Executor, launch: LaunchRequest) -> Handle:
         raise PluginError(f"executor {executor.name!r} failed: {type(exc).__name__}: {exc}") from exc
     if isinstance(answer, SubmitError):
         raise TorcError(answer.message)
+    if not isinstance(answer, Handle) or not isinstance(answer.id, str):
+        raise PluginError(f"executor {executor.name!r} answered {answer!r}, expected a Handle with a text as its id")
     return answer
 
 
-def _number(handle: Handle) -> int:
+def node_variable(record: ScheduledComputeNode) -> tuple[str, str]:
+    """Return name and value of the variable by which a worker knows its allocation, and others its worker."""
+    return NODE_VARIABLE, f"{record.scheduler_type}:{record.id}:{record.scheduler_config_id}"
+
+
+def number_of(handle: Handle) -> int:
     """Return the number by which a batch system (here: the machine) knows what was asked for, 0 without one."""
     digits = re.match(r"\d{1,18}", handle.id)
     return int(digits[0]) if digits else 0

@@ -8,14 +8,14 @@ from typing import ClassVar
 import pytest
 
 from torc_core.contracts.executor import Capabilities, Handle, SubmitError
-from torc_core.errors import NotFound
+from torc_core.errors import NotFound, Unavailable
 from torc_core.problems import Problem
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers.actions import ActionLaunch
 from torc_core.records.resources import ComputeNode, SlurmScheduler, Workflow
 from torc_core.runner.allocating import Allocator, allocation_of, come_up
 from torc_core.runner.environment import worker_environment
-from torc_core.runner.node_requests import worker_command
+from torc_core.runner.node_requests import NodeRequests, worker_command
 from torc_core.service.local import LocalService
 from torc_plugins.storage.sqlite_storage import SqliteStorage
 
@@ -212,3 +212,53 @@ def test_a_worker_is_nobodys_job_and_nobodys_leftover():
     job = dict.fromkeys(("TORC_RUNNER_ID", "TORC_JOB_ID", "TORC_JOB_NAME", "TORC_ATTEMPT_ID", "TORC_RUN_ID"), "1")
     kept = {"PATH": "/bin", "TORC_DB": "/d", "TORC_TOKEN": "t", "CUDA_VISIBLE_DEVICES": "1"}
     assert worker_environment(job | kept | {"TORC_WORKFLOW_ID": "1"}) == kept
+
+
+@pytest.mark.parametrize("answer", [[7], ["700:x"], [Handle("slurm", 700)]])
+def test_an_answer_that_is_no_handle_is_the_executors_fault(scene, monkeypatch, answer):
+    monkeypatch.setattr(Batch, "submit", lambda self, requests: answer)
+    said, reports = carry_out(scene)
+    assert (said, nodes(scene)) == ([("failed", 0)], [])
+    assert "executor 'slurm' answered" in reports[-1].reason
+
+
+def test_what_was_had_and_cannot_be_recorded_is_named(scene, monkeypatch):
+    update = scene.service.update
+
+    def away(kind, id, changes):
+        if kind is ScheduledComputeNode:
+            raise Unavailable("the server is away")
+        return update(kind, id, changes)
+
+    monkeypatch.setattr(scene.service, "update", away)
+    _, reports = carry_out(scene)
+    assert "slurm was asked, and knows the allocation as 500:x" in reports[-1].reason
+    assert len(nodes(scene)) == 1
+
+
+def test_what_was_had_for_a_record_that_is_gone_is_given_back(scene, monkeypatch):
+    submit, canceled = Batch.submit, []
+
+    def slow(self, requests):
+        [record] = nodes(scene)
+        scene.service.delete(ScheduledComputeNode, record.id)
+        return submit(self, requests)
+
+    monkeypatch.setattr(Batch, "submit", slow)
+    monkeypatch.setattr(Batch, "cancel", lambda self, handles, grace: canceled.extend(handles), raising=False)
+    _, reports = carry_out(scene)
+    assert (reports[-1].reason, canceled) == (
+        "the allocation was deleted while it was asked for, and is given back", [Handle("slurm", "500:x")],
+    )  # fmt: skip
+
+
+def test_an_interrupt_leaves_the_record_of_what_may_have_been_had(scene, monkeypatch):
+    def interrupted(self, requests):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Batch, "submit", interrupted)
+    requests = NodeRequests(scene.service, scene.workflow.id, "out", {})
+    with pytest.raises(KeyboardInterrupt):
+        requests.ask(Batch(), {"scheduler_type": "slurm"}, {})
+    [record] = nodes(scene)
+    assert (record.status, record.process is None) == ("pending", False)
