@@ -132,7 +132,7 @@ def test_what_was_asked_for_by_hand_is_taken_back(torc, queue):
 @pytest.mark.parametrize(
     ("scheduler_type", "reason"),
     [
-        ("abacus", 'nobody here allocates nodes of type 'abacus''),
+        ("abacus", "nobody here allocates nodes of type 'abacus'"),
         ("dry-run", "allocates no nodes"),
         ("unusable", "there is no qdel here"),
         ("deaf", "the daemon does not answer"),
