@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 
 from torc_plugins import procfs
 
 _PREFIX = "torc-"  # then the pid of the runner and when it began, in ticks
+_JOBS = re.compile(rf"/{_PREFIX}\d+-\d+-\d+(?=/|$)")  # where a runner has the groups of its jobs
+_LEAF = "runner-"  # then the pid of the runner that is in it
 _numbers = itertools.count(1)  # several executors of one process do not share groups
 
 
@@ -124,7 +127,7 @@ def probe() -> Cgroups | None:
     """
     here = own_group()
     if here is not None:
-        here = here.removesuffix(f"/{_leaf()}")  # where this process has moved before
+        here = here.removesuffix(_own_leaf())
     if here is None or not _may_write(here):
         return None
     _clear(here)
@@ -146,18 +149,44 @@ def probe() -> Cgroups | None:
     return made if works else None
 
 
+def set_free(pid: int) -> None:
+    """Move a process that this one has started out of the groups of jobs, and of this runner; it stays where it must.
+
+    Its place is beside the runner whose job this process is. A group that has controllers for those below it takes no
+    processes: then it gets one of its own there, which it knows by its number when it makes groups itself.
+    """
+    outside = _outside_jobs(own_group() or "")
+    if outside is None:
+        return
+    try:
+        _write(f"{outside}/cgroup.procs", str(pid))
+    except OSError:
+        _move_to_leaf(outside, pid)
+
+
+def _outside_jobs(group: str) -> str | None:
+    """Return the group that the outermost runner above ``group`` was started in, None when there is none."""
+    jobs = _JOBS.search(group)
+    outside = group[: jobs.start()] if jobs is not None else group.removesuffix(_own_leaf())
+    return None if outside == group else outside
+
+
 def _clear(group: str) -> None:
     """Remove what runners that were killed have left, as far as nothing runs in it."""
     with contextlib.suppress(OSError):
         for name in os.listdir(group):  # noqa: PTH208
-            pid, started = [*name.removeprefix(_PREFIX).split("-"), ""][:2]
-            if not name.startswith(_PREFIX) or not (pid.isdecimal() and started.isdecimal()):
-                continue
-            owner = procfs.read_process(int(pid))
-            if owner is None or owner.started != int(started):
-                for below in os.listdir(f"{group}/{name}"):  # noqa: PTH208
-                    Cgroup(f"{group}/{name}/{below}").remove()
-                Cgroup(f"{group}/{name}").remove()
+            if name.startswith((_PREFIX, _LEAF)) and _is_left(name):
+                for path, _, _ in os.walk(f"{group}/{name}", topdown=False):
+                    Cgroup(path).remove()
+
+
+def _is_left(name: str) -> bool:
+    """Whether the runner that a group is named for is gone."""
+    kind, pid, started = [*name.split("-"), "", ""][:3]
+    if not pid.isdecimal() or not (started.isdecimal() or f"{kind}-" == _LEAF):
+        return False
+    owner = procfs.read_process(int(pid))
+    return owner is None or (started != "" and owner.started != int(started))
 
 
 def own_group() -> str | None:
@@ -195,17 +224,24 @@ def _delegate_memory(group: str) -> bool:
         return False
     if Cgroup(group).members() != [os.getpid()]:
         return False  # the others are not ours to move
-    leaf = f"{group}/{_leaf()}"
+    return _move_to_leaf(group, os.getpid()) and _enable_memory(group)
+
+
+def _move_to_leaf(group: str, pid: int) -> bool:
+    """Move a process into a group of its own below ``group``; returns whether that was possible."""
+    leaf = Cgroup(f"{group}/{_LEAF}{pid}")
     try:
-        os.mkdir(leaf)  # noqa: PTH102
-        _write(f"{leaf}/cgroup.procs", str(os.getpid()))
+        os.mkdir(leaf.path)  # noqa: PTH102
+        _write(leaf.door, str(pid))
     except OSError:
+        leaf.remove()
         return False
-    return _enable_memory(group)
+    return True
 
 
-def _leaf() -> str:
-    return f"runner-{os.getpid()}"
+def _own_leaf() -> str:
+    """Return the end of the path of this process's group when it has moved to one of its own."""
+    return f"/{_LEAF}{os.getpid()}"
 
 
 def _enable_memory(group: str) -> bool:

@@ -1,5 +1,9 @@
 """What files of control groups say, and where the group of a process is found."""
 
+import errno
+import os
+import subprocess
+
 import pytest
 
 from torc_plugins import cgroups, procfs
@@ -90,3 +94,79 @@ def test_a_folder_that_is_no_group_is_recognised_and_left_as_it_was(monkeypatch,
     monkeypatch.setattr(cgroups, "own_group", lambda: str(tmp_path))
     assert cgroups.probe() is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cgroup.procs", "cgroup.subtree_control"]
+
+
+@pytest.fixture
+def inside(monkeypatch, tmp_path):
+    """Has this process be in a group below a folder, where writes move processes; ``full`` ones take none."""
+    moves = []
+
+    def be(group, full=()):
+        mount = MOUNT.format(root="/", place=tmp_path, kind="cgroup2").encode()
+        texts = {"/proc/self/cgroup": f"0::{group}\n".encode(), "/proc/self/mountinfo": mount}
+        monkeypatch.setattr(procfs, "read", lambda path, size: texts[path])
+
+        def write(path, text):
+            place = path.removeprefix(str(tmp_path)).removesuffix("/cgroup.procs")
+            if place in full or not (tmp_path / place[1:]).is_dir():
+                raise OSError(errno.EBUSY, "busy")
+            moves.append((place, text))
+
+        monkeypatch.setattr(cgroups, "_write", write)
+        (tmp_path / "a").mkdir()
+        cgroups.set_free(77)
+        return moves
+
+    return be
+
+
+@pytest.mark.parametrize(
+    ("group", "place"),
+    [
+        ("/a/torc-12-345-1/7", "/a"),
+        ("/torc-12-345-1/7", ""),
+        ("/a/torc-12-345-1/7/torc-13-400-2/1", "/a"),  # a runner in a job: it is nobody's job
+        ("/a/torc-12-345-1/7/deeper", "/a"),
+        (f"/a/runner-{os.getpid()}", "/a"),  # this process is the runner
+    ],
+)
+def test_who_is_set_free_comes_to_where_the_outermost_runner_was_started(inside, group, place):
+    assert inside(group) == [(place, "77")]
+
+
+@pytest.mark.parametrize(
+    "group", ["/a", "/", "/a/torc-study/b", "/a/torc-12-345-1x/7", "/a/my-torc-1-2-3/7", "/a/runner-1"]
+)
+def test_who_is_in_no_group_of_torc_stays_there(inside, group):
+    assert inside(group) == []
+
+
+def test_who_is_set_free_gets_a_group_of_its_own_where_controllers_keep_processes_out(inside, tmp_path):
+    assert inside("/a/torc-12-345-1/7", full=["/a"]) == [("/a/runner-77", "77")]
+
+
+def test_nothing_is_left_where_there_is_no_place(inside, tmp_path):
+    assert inside("/a/torc-12-345-1/7", full=["/a", "/a/runner-77"]) == []
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_groups_of_runners_that_are_gone_are_cleared_with_all_below_them(monkeypatch, tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    me = procfs.read_process(os.getpid())
+    kept = {
+        f"torc-{me.pid}-{me.started}-1",
+        f"runner-{me.pid}",
+        "torc-study",
+        "runner-x",
+        "other-1-2",
+        f"torc-{ended.pid}",
+    }
+    gone = {f"torc-{ended.pid}-5-1/3/torc-{ended.pid}-6-1/1", f"runner-{ended.pid}", f"torc-{me.pid}-1-1"}
+    for name in kept | gone:
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("cgroup.procs", "cgroup.subtree_control"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(cgroups, "own_group", lambda: str(tmp_path))
+    cgroups.probe()
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import heapq
 import os
 import select
@@ -26,6 +25,7 @@ from torc_plugins.cgroups import Cgroup, Cgroups
 from torc_plugins.executors.local_command import (
     bash_argv,
     direct_argv,
+    explain,
     find_program,
     has_interpreter,
     in_directory,
@@ -116,7 +116,8 @@ class LocalExecutor(Executor):
         try:
             pid = self._spawn(request, None)
         except (OSError, ValueError) as exc:
-            return SubmitError(request.key, f"cannot start {request.name!r}: {_explain(exc, request)}")
+            return SubmitError(request.key, f"cannot start {request.name!r}: {explain(exc, request)}")
+        cgroups.set_free(pid)
         return Handle("local", f"{pid}:{ticks}:{self._boot}@{os.uname().nodename}")
 
     def _start(self, request: LaunchRequest) -> Handle | SubmitError:
@@ -129,7 +130,7 @@ class LocalExecutor(Executor):
         except (OSError, ValueError) as exc:
             if group is not None:
                 group.remove()
-            return SubmitError(request.key, f"cannot start {request.name!r}: {_explain(exc, request)}")
+            return SubmitError(request.key, f"cannot start {request.name!r}: {explain(exc, request)}")
         try:
             self._waiter.add(pid)
         except OSError as exc:
@@ -388,15 +389,3 @@ def _spawn(command: tuple[str, list[str]], env: Mapping[str, str], actions: list
     return os.posix_spawn(
         command[0], command[1], env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULT_SIGNALS
     )
-
-
-def _explain(exc: OSError | ValueError, request: LaunchRequest) -> str:
-    """Say what is wrong; the error of posix_spawn names the program even when a log file was the trouble."""
-    if isinstance(exc, OSError) and exc.errno == errno.E2BIG:
-        size = len(os.fsencode(request.command))
-        return f"the command ({size:,} bytes) or a variable is longer than the system takes; put it into a file"
-    for path in (request.stdout, request.stderr):
-        folder = os.path.dirname(path or "") or "."  # noqa: PTH120
-        if path is not None and not os.access(folder, os.W_OK):
-            return f"log file {path!r} cannot be written"
-    return exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)

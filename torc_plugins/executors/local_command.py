@@ -1,10 +1,16 @@
-"""How a job's command becomes an argument vector: run directly when bash would add nothing, else by bash."""
+"""How a job's command becomes an argument vector: run directly when bash would add nothing, else by bash.
+
+And what is told when that cannot be started.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
+
+from torc_core.contracts.executor import LaunchRequest
 
 _WORDS = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*(?:[ \t]+[A-Za-z0-9_./:@%+,=-]+)*")
 """Text in which bash sees plain words only: no quotes, variables, globs, redirections, comments or lists."""
@@ -101,3 +107,15 @@ def in_directory(directory: str, argv: list[str], env: Mapping[str, str]) -> tup
     """Return program file and arguments that run ``argv`` in ``directory``."""
     bash, _ = bash_argv("", env)
     return bash, ["bash", "-c", 'cd -- "$0" && exec "$@"', directory, *argv]
+
+
+def explain(exc: OSError | ValueError, request: LaunchRequest) -> str:
+    """Say what is wrong; the error of posix_spawn names the program even when a log file was the trouble."""
+    if isinstance(exc, OSError) and exc.errno == errno.E2BIG:
+        size = len(os.fsencode(request.command))
+        return f"the command ({size:,} bytes) or a variable is longer than the system takes; put it into a file"
+    for path in (request.stdout, request.stderr):
+        folder = os.path.dirname(path or "") or "."  # noqa: PTH120
+        if path is not None and not os.access(folder, os.W_OK):
+            return f"log file {path!r} cannot be written"
+    return exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)

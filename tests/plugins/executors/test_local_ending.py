@@ -165,6 +165,21 @@ os.kill(os.getpid(), 9)
 """
 
 
+ASKER = """
+import os, sys
+from pathlib import Path
+from torc_core.contracts.executor import LaunchRequest
+from torc_plugins.executors.local import LocalExecutor
+if len(sys.argv) > 2: Path(sys.argv[2], "cgroup.procs").write_text("0")
+executor = LocalExecutor()
+env = {"PATH": os.environ["PATH"]}
+[handle] = executor.submit([LaunchRequest("k", "n", "sleep 300", env, None, None, allocation={})])
+executor.close()
+Path(sys.argv[1], "worker").write_text(handle.id.partition(":")[0] + chr(10))
+"""
+"""Asks for a worker, from inside the group that is named if one is."""
+
+
 class TestLeftByAKilledRunner:
     @pytest.fixture
     def executor(self):
@@ -218,6 +233,9 @@ NO_GROUPS, NO_MEMORY = why_no_groups()
 # Not skipped: in CI that would be an error, and few machines have all of it.
 needs_groups = pytest.mark.xfail(bool(NO_GROUPS), reason=NO_GROUPS, run=False)
 needs_memory = pytest.mark.xfail(bool(NO_MEMORY), reason=NO_MEMORY, run=False)
+MADE_IN = (cgroups.own_group() or "").removesuffix(f"/runner-{os.getpid()}")
+HAS_CONTROLLERS = bool(procfs.read(f"{MADE_IN}/cgroup.subtree_control", 4096).strip())
+needs_controllers = pytest.mark.xfail(not HAS_CONTROLLERS, reason="control groups here have no controllers", run=False)
 
 
 @needs_groups
@@ -300,6 +318,43 @@ class TestEndingInAControlGroup(TestEnding):
         second.close()
         assert not Path(first.root).exists()
         assert not Path(second.root).exists()
+
+    @pytest.fixture
+    def worker(self, tmp_path):
+        """Returns the worker that was asked for, which is ended."""
+        yield lambda: int(written(tmp_path / "worker"))
+        if (tmp_path / "worker").exists() and is_running(pid := int((tmp_path / "worker").read_text())):
+            os.kill(pid, signal.SIGKILL)
+
+    def test_a_worker_that_a_job_asks_for_is_in_no_jobs_group_and_outlives_the_job(self, executor, tmp_path, worker):
+        (tmp_path / "asker.py").write_text(ASKER)
+        ask = f"{sys.executable} {tmp_path}/asker.py {tmp_path}; sleep 300; true"
+        [handle] = self.start(executor, self.request(tmp_path, ask))
+        group, pid = self.path(executor, handle), worker()
+        places = [cgroups.Cgroup(f"{MADE_IN}{below}").members() for below in ("", f"/runner-{pid}")]
+        assert sum(pid in members for members in places) == 1
+        executor.cancel([handle], 0.0)
+        self.wait(executor, [handle])
+        executor.close()
+        assert is_running(pid)
+        assert not group.parent.exists()
+
+    @needs_controllers
+    def test_where_controllers_keep_processes_out_such_a_worker_has_a_group_of_its_own(self, tmp_path, worker):
+        box = Path(MADE_IN, f"box-{os.getpid()}")
+        job = box / "torc-1-1-1" / "1"
+        job.mkdir(parents=True)
+        try:
+            (box / "cgroup.subtree_control").write_text(f"+{(box / 'cgroup.controllers').read_text().split()[0]}")
+            subprocess.run([sys.executable, "-c", ASKER, str(tmp_path), str(job)], check=True)
+            pid = worker()
+            assert (box / f"runner-{pid}" / "cgroup.procs").read_text() == f"{pid}\n"
+        finally:
+            cgroups.Cgroup(str(box)).kill()
+            wait_for(lambda: not cgroups.Cgroup(str(box)).has_members, "an empty group")
+            for path, _, _ in os.walk(box, topdown=False):
+                cgroups.Cgroup(path).remove()
+        assert not box.exists()
 
     @needs_memory
     def test_too_much_memory_ends_the_whole_group_and_is_named(self, executor, start_one, tmp_path):
