@@ -5,6 +5,10 @@ import json
 import pytest
 
 from tests.cli.programs import DIAMOND, program
+from tests.cli.queues import Queue, offer_queues
+from torc_core.records.allocations import ScheduledComputeNode
+from torc_core.service.local import LocalService
+from torc_plugins.storage.sqlite_storage import SqliteStorage
 
 EVERYTHING = """
 name: everything
@@ -99,6 +103,60 @@ def test_a_move_keeps_where_the_workflow_stands(torc, elsewhere):
     assert left == right
     assert elsewhere.items("results", "list") == torc.items("results", "list")
     assert torc("run", 1).out == elsewhere("run", 1).out
+
+
+QUEUED = """
+name: queued
+jobs: [{name: j, command: "true", scheduler: short}]
+slurm_schedulers: [{name: long, account: acme}, {name: short, account: acme}]
+"""
+
+
+@pytest.fixture
+def queued(torc, monkeypatch):
+    """A workflow with an allocation in the queue of Slurm and of LSF, and one whose worker is on this machine."""
+    offer_queues(monkeypatch)
+    torc.create(QUEUED)
+    for words in (("--scheduler", "short"), ("--scheduler-type", "lsf")):
+        torc("schedule-nodes", 1, *words)
+    service = LocalService(SqliteStorage(str(torc.path / "torc_output" / "torc.db")))
+    service.create(
+        ScheduledComputeNode(
+            workflow_id=1, scheduler_id=1, scheduler_config_id=0, scheduler_type="local", status="active", handle="1:1"
+        )
+    )
+    service.close()
+    return torc
+
+
+@pytest.mark.parametrize("words", [(), ("--as-is",)], ids=["copy", "as-is"])
+def test_what_the_original_waits_for_in_queues_is_not_the_copys(queued, words):
+    torc = queued
+    torc("workflows", "export", 1, "-o", "w.json")
+    done = torc("workflows", "import", "w.json", *words)
+    assert "3 allocations waiting or active when the export was made: complete here" in done.err
+    before = torc.items("scheduled-compute-nodes", "list", 1)
+    copied = torc.items("scheduled-compute-nodes", "list", 2)
+    assert [(node["scheduler_type"], node["scheduler_config_id"], node["status"]) for node in copied] == [
+        ("slurm", 4, "complete"), ("lsf", 0, "complete"), ("local", 0, "complete")
+    ]  # fmt: skip
+    assert torc.json("cancel", 2)["canceled_allocations"] == []
+    torc("delete", "--no-prompts", 2)
+    assert Queue.canceled == []
+    assert set(Queue.states.values()) == {"queued"}
+    assert torc.items("scheduled-compute-nodes", "list", 1) == before
+    assert [node["status"] for node in before] == ["pending", "pending", "active"]
+
+
+def test_nodes_are_asked_for_again_in_a_copy_as_in_the_original(queued):
+    torc = queued
+    torc("workflows", "export", 1, "-o", "w.json")
+    torc("workflows", "import", "w.json")
+    torc("schedule-nodes", 2, "--scheduler", "short")
+    [*_, asked] = torc.items("scheduled-compute-nodes", "list", 2)
+    assert (asked["scheduler_config_id"], asked["status"]) == (4, "pending")
+    assert torc.json("cancel", 2)["canceled_allocations"] == [asked["id"]]
+    assert [id for _, id, _ in Queue.canceled] == [asked["handle"]]
 
 
 def test_an_export_goes_through_a_pipe(tmp_path):

@@ -82,7 +82,7 @@ class Wanted(NamedTuple):
 
     def _scheduler(self, service: Service, workflow_id: int) -> tuple[str, int]:
         """Return type and id of the one scheduler that is meant; id 0 is a type without settings."""
-        from torc_core.runner.node_requests import SCHEDULERS
+        from torc_core.records.allocations import SCHEDULERS
 
         there = [
             (kind, record.id, str(getattr(record, "name", None) or ""))

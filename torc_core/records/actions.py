@@ -21,7 +21,9 @@ class ActionRun(WorkflowPart, plural="action_runs", verbs="get find"):
     action_id: int = field("the action", refers="workflow_actions", filter=True)
     run_id: int = field("of the workflow", filter=True)
     arming: int = field("which arming of the action it belongs to", default=0, internal=True)
-    compute_node_id: int | None = field("the runner; null: somebody else", default=None, filter=True)
+    compute_node_id: int | None = field(
+        "the runner; null: somebody else", default=None, filter=True, mentions="compute_nodes"
+    )
     attempt_id: int = field("above 1: the runner before was gone before it was done", default=1)
     status: ActionRunStatus = field("lost: its runner was gone before it was done")
     done: int = field("commands that ended well, or allocations that were asked for", default=0)

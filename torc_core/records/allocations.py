@@ -1,6 +1,7 @@
 """Where jobs may run beside this machine: schedulers, the allocations asked of them, workers, what Slurm measured."""
 
 from torc_core.records.record import Filter, WorkflowPart
+from torc_core.records.resources import SlurmScheduler
 from torc_core.records.values import Json, field
 from torc_core.units import parse_memory
 
@@ -11,6 +12,10 @@ class LocalScheduler(WorkflowPart, plural="local_schedulers"):
     name: str | None = field("what jobs name it by", default=None)
     memory: str | None = field("at most this much, like 16g", default=None, filter=True, check=parse_memory)
     num_cpus: int | None = field("at most so many", default=None, filter=True)
+
+
+SCHEDULERS: dict[str, type[WorkflowPart]] = {"slurm": SlurmScheduler, "local": LocalScheduler}
+"""Where the settings of a ``scheduler_type`` are kept; others have none."""
 
 
 class ScheduledComputeNode(

@@ -177,7 +177,9 @@ class Job(
     env: dict[str, str] | None = field("its own variables", default=None)
     labels: list[str] | None = field("only runners that offer all of them take it", default=None)
     stdio: Json = field("how its streams are kept; overrides the workflow's", default=None)
-    compute_node_id: int | None = field("the runner that holds it", default=None, read_only=True)
+    compute_node_id: int | None = field(
+        "the runner that holds it", default=None, read_only=True, mentions="compute_nodes"
+    )
     start_time: str | None = field("of the running attempt, UTC", default=None, read_only=True)
     retry_at: str | None = field("blocked until then, UTC; its next attempt waits", default=None, read_only=True)
     origin: str | None = field("retry or spawn; null for declared jobs", default=None, read_only=True)

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from torc_core.contracts.executor import Handle, LaunchRequest, SubmitError
 from torc_core.errors import Forbidden, Invalid, NotFound, PluginError, TorcError
-from torc_core.records.allocations import LocalScheduler, ScheduledComputeNode
+from torc_core.records.allocations import SCHEDULERS, ScheduledComputeNode
 from torc_core.records.record import WorkflowPart
-from torc_core.records.resources import SlurmScheduler
 from torc_core.runner.environment import NODE_VARIABLE
 from torc_core.service.clock import utc_text
 from torc_core.service.processes import process_name
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from torc_core.contracts.executor import Executor
     from torc_core.plugins import PluginHost
     from torc_core.service.api import Service
-
-SCHEDULERS: dict[str, type[WorkflowPart]] = {"slurm": SlurmScheduler, "local": LocalScheduler}
-"""Where the settings of a type of scheduler are kept; others have none."""
 
 
 @contextmanager

@@ -55,8 +55,16 @@ class Places:
             raise Invalid(f"{where}: position {position!r} is outside 0 to {count - 1} of {plural}", field=where)
         return position + self.first[plural]
 
+    def id_of_any(self, plurals: str, position: Any, where: str) -> int:
+        """Return the id of what is at a position in the first of some lists, or in one that the position names."""
+        named = position if isinstance(position, dict) and len(position) == 1 else {}
+        for plural in plurals.split():
+            if POSITIONS.get(plural) in named:
+                return self.id(plural, named[POSITIONS[plural]], where)
+        return self.id(plurals.split(maxsplit=1)[0], position, where)
+
     def with_id(self, config: Any, where: str) -> Any:
-        """Return a mapping with the id of a scheduler in place of its position; anything else as it is."""
+        """Return a mapping with the id of a scheduler or allocation for its position; anything else as it is."""
         for plural, word in POSITIONS.items():
             if isinstance(config, dict) and word in config:
                 config = {name: value for name, value in config.items() if name != word} | {
@@ -147,16 +155,17 @@ def _with_ids(kind: type[WorkflowPart], item: dict[str, Any], places: Places) ->
     """Return what a record is read from: its positions as ids."""
     made = dict(item)
     for name, plural in references(kind).items():
-        where, position = f"{kind.PLURAL}.{name}", item.get(name)
+        where, position, f = f"{kind.PLURAL}.{name}", item.get(name), kind.FIELDS[name]
         if position is None:
-            continue
-        if get_origin(kind.FIELDS[name].type) is list:
+            if f.mentions and not f.optional:
+                made[name] = 0
+        elif get_origin(f.type) is list:
             _check_positions(kind.PLURAL, name, position)
             made[name] = [places.id(plural, one, where) for one in position]
         else:
-            made[name] = places.id(plural, position, where)
-    if kind is WorkflowAction:
-        made["action_config"] = places.with_id(made.get("action_config"), "workflow_actions.action_config")
+            made[name] = places.id_of_any(plural, position, where)
+    for name, _, _ in IN_JSON.get(kind, ()):
+        made[name] = places.with_id(made.get(name), f"{kind.PLURAL}.{name}")
     if kind is RoCrateEntity:
         for name in ("entity_id", "metadata"):
             made[name] = renamed_jobs(made.get(name), lambda word: _job_id(word, places))
@@ -235,8 +244,7 @@ def _stored_column(f: Field, column: list[Any], places: Places, default_id: int)
         return _link_texts(f, column, places.first[f.links], places.counts[f.links])
     plural = references(Job).get(f.name)
     if plural is not None:
-        fallback = default_id if plural == ResourceRequirements.PLURAL else None
-        return _references(f, column, places.first[plural], places.counts[plural], fallback)
+        return _references(f, column, places, plural, default_id if plural == ResourceRequirements.PLURAL else None)
     if f.name == "schedule_compute_nodes":
         column = [places.with_id(value, f"jobs.{f.name}") for value in column]
     _check_values(f, column)
@@ -310,11 +318,17 @@ def _check_positions(plural: str, name: str, positions: Any) -> None:
         raise Invalid(f"{plural}: {name} must hold lists of positions", field=name)
 
 
-def _references(f: Field, column: list[Any], first: int, count: int, default_id: int | None) -> Iterator[int | None]:
+def _references(
+    f: Field, column: list[Any], places: Places, plurals: str, default_id: int | None
+) -> Iterator[int | None]:
+    plain = plurals.split(maxsplit=1)[0]
+    first, count = places.first[plain], places.counts[plain]
     for position in column:
         if position is None or position == -1:
             yield default_id
         elif type(position) is int and 0 <= position < count:
             yield position + first
+        elif isinstance(position, dict):
+            yield places.id_of_any(plurals, position, f"jobs.{f.name}")
         else:
             raise Invalid(f"jobs: {f.name}: position {position} is outside 0 to {count - 1}", field=f.name)

@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 from torc_core.errors import Invalid
 from torc_core.records.actions import ActionRun, ActionRunStatus
+from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers import NewWorkflow
 from torc_core.records.provenance import RoCrateEntity
 from torc_core.records.record import WorkflowPart
 from torc_core.records.resources import ComputeNode, Event, File, Job, Result, Workflow
 from torc_core.records.values import Field
 from torc_core.service.exporting import HISTORY, INPUTS_CHANGED, VERSION, sections
-from torc_core.service.whole import POSITION_MARK, POSITIONS, SCHEDULERS, parts, references, renamed_jobs
+from torc_core.service.references import IN_JSON
+from torc_core.service.whole import POSITION_MARK, POSITIONS, meant, parts, references, renamed_jobs
 from torc_core.status import JobStatus
 from torc_core.units import counted
 
+_ENDED = "complete"
 _HELD = (JobStatus.PENDING, JobStatus.RUNNING)
 _DECIDED = ("id", "workflow_id")
 _IMPORTED = "imported"
@@ -80,6 +83,7 @@ def import_of(document: Mapping[str, Any], choices: Choices) -> Import:
     for plural, kind in parts().items():
         if kind is not Job:
             made[plural] = [_item(kind, item, ids, choices) for item in items.get(plural, [])]
+    _end_allocations(made.get(ScheduledComputeNode.PLURAL, []), warnings)
     workflow = _plain(Workflow.FIELDS, document["workflow"])
     if not choices.as_is:
         workflow.pop("user", None)
@@ -111,6 +115,11 @@ class _Ids:
         places = self._places.get(plural, {})
         return places.get(id) if isinstance(id, int) else None
 
+    def find_any(self, plurals: str, id: Any, scheduler_type: Any) -> tuple[str, int] | None:
+        """Return kind and position of a record that may be of several kinds, None when there is none."""
+        found = ((plural, self.find(plural, id)) for plural in meant(plurals, scheduler_type))
+        return next(((plural, place) for plural, place in found if place is not None), None)
+
 
 def _add_node(items: dict[str, list[dict[str, Any]]]) -> None:
     """Give results of documents without runners one that stands for them all."""
@@ -120,7 +129,8 @@ def _add_node(items: dict[str, list[dict[str, Any]]]) -> None:
     first = min(str(result.get("completion_time", "")) for result in results)
     node = {"hostname": _IMPORTED, "pid": 0, "start_time": first, "num_cpus": 0, "memory_gb": 0.0, "num_gpus": 0}
     items[ComputeNode.PLURAL] = [{"id": 1, **node}]
-    items[Result.PLURAL] = [{**result, "compute_node_id": 1} for result in results]
+    stood_for = [{"compute_node_id": 1} if result.get("compute_node_id") else {} for result in results]
+    items[Result.PLURAL] = [{**result, **node} for result, node in zip(results, stood_for, strict=True)]
 
 
 def _plain(fields: Mapping[str, Field], item: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +160,7 @@ def _item(kind: type[WorkflowPart], item: Mapping[str, Any], ids: _Ids, choices:
         made["is_latest"] = item["is_latest"]
     for name, plural in references(kind).items():
         if name in made:
-            placed = _placed(kind, name, plural, made.pop(name), ids)
+            placed = _placed(kind, name, plural, made.pop(name), ids, _scheduler_type(item))
             if placed is not None:
                 made[name] = placed
     if kind is File and not choices.as_is:
@@ -158,8 +168,8 @@ def _item(kind: type[WorkflowPart], item: Mapping[str, Any], ids: _Ids, choices:
     if kind is ComputeNode and not choices.as_is:
         made.pop("scheduler", None)
         made.pop("scheduler_config_id", None)
-    if "action_config" in made:
-        made["action_config"] = _with_position(made["action_config"], ids)
+    for name, member, plurals in IN_JSON.get(kind, ()):
+        made[name] = _with_position(made.get(name), member, plurals, ids)
     if kind is ActionRun and made.get("status") == ActionRunStatus.RUNNING:
         made["status"] = ActionRunStatus.LOST.value  # its runner does not reach this service
     if kind is RoCrateEntity:
@@ -174,25 +184,35 @@ def _job_mark(word: str, ids: _Ids) -> str | None:
     return None if place is None else f"{POSITION_MARK}{place}"
 
 
-def _placed(kind: type[WorkflowPart], name: str, plural: str, value: Any, ids: _Ids) -> Any:
-    """Return positions for ids; None for an id that nobody checks and nothing has."""
+def _scheduler_type(item: Mapping[str, Any]) -> Any:
+    """Return the type of scheduler that a record is about, by itself or by the allocation that it belongs to."""
+    allocation = item.get("scheduler")
+    return allocation.get("type") if isinstance(allocation, dict) else item.get("scheduler_type")
+
+
+def _placed(
+    kind: type[WorkflowPart], name: str, plurals: str, value: Any, ids: _Ids, scheduler_type: Any = None
+) -> Any:
+    """Return positions for ids; None for an id that may be of what is gone, and is."""
     where = f"{kind.PLURAL}.{name}"
     if isinstance(value, list):
-        return [ids.place(plural, id, where) for id in value]
-    if kind.FIELDS[name].refers or name == "scheduler_id":
-        return ids.place(plural, value, where)
-    return ids.find(plural, value)
+        return [ids.place(plurals, id, where) for id in value]
+    if not kind.FIELDS[name].mentions:
+        return ids.place(plurals, value, where)
+    found = ids.find_any(plurals, value, scheduler_type)
+    if found is None:
+        return None
+    plural, place = found
+    return place if plurals.split(maxsplit=1)[0] == plural else {POSITIONS[plural]: place}
 
 
-def _with_position(config: Any, ids: _Ids) -> Any:
-    """Return a mapping with the position of its scheduler, if the document has it."""
-    if not isinstance(config, dict) or "scheduler_id" not in config:
+def _with_position(config: Any, member: str, plurals: str, ids: _Ids) -> Any:
+    """Return a mapping with the position of the record whose id it has; 0 for what is gone."""
+    if not isinstance(config, dict) or not isinstance(config.get(member), int):
         return config
-    plural = SCHEDULERS.get(str(config.get("scheduler_type", "slurm")), "slurm_schedulers")
-    place = ids.find(plural, config["scheduler_id"])
-    if place is None:
-        return config
-    return {name: value for name, value in config.items() if name != "scheduler_id"} | {POSITIONS[plural]: place}
+    rest = {name: value for name, value in config.items() if name != member}
+    found = ids.find_any(plurals, config[member], config.get("scheduler_type"))
+    return rest | ({member: 0} if found is None else {POSITIONS[found[0]]: found[1]})
 
 
 def _columns(jobs: list[dict[str, Any]], ids: _Ids, choices: Choices, warnings: list[str]) -> dict[str, list[Any]]:
@@ -207,6 +227,7 @@ def _columns(jobs: list[dict[str, Any]], ids: _Ids, choices: Choices, warnings: 
     plain = [_plain(fields, job) for job in jobs]
     if choices.as_is:
         _free_held(plain, warnings)
+    in_json = {name: (member, plurals) for name, member, plurals in IN_JSON[Job]}
     columns: dict[str, list[Any]] = {}
     for name, f in fields.items():
         values = [job.get(name) for job in plain]
@@ -215,8 +236,8 @@ def _columns(jobs: list[dict[str, Any]], ids: _Ids, choices: Choices, warnings: 
         plural = references(Job).get(name)
         if plural is not None:
             values = [None if value is None else _placed(Job, name, plural, value, ids) for value in values]
-        elif name == "schedule_compute_nodes":
-            values = [_with_position(value, ids) for value in values]
+        elif name in in_json:
+            values = [_with_position(value, *in_json[name], ids) for value in values]
         elif f.optional and f.default is not None:
             values = [f.default if value is None else value for value in values]
         columns[name] = values
@@ -234,6 +255,17 @@ def _free_held(jobs: Iterable[dict[str, Any]], warnings: list[str]) -> None:
         job.pop("start_time", None)
     if held:
         warnings.append(f"{counted(len(held), 'job')} running or about to when the export was made: ready here")
+
+
+def _end_allocations(allocations: Iterable[dict[str, Any]], warnings: list[str]) -> None:
+    """Make all complete, and none known to a batch system: what waits or works there is the original's."""
+    live = [allocation for allocation in allocations if allocation.get("status") != _ENDED]
+    for allocation in allocations:
+        allocation["status"] = _ENDED
+        allocation.pop("handle", None)
+        allocation.pop("process", None)
+    if live:
+        warnings.append(f"{counted(len(live), 'allocation')} waiting or active when the export was made: complete here")
 
 
 def in_words(counts: Mapping[str, int]) -> str:

@@ -8,16 +8,18 @@ from typing import Any
 
 from torc_core.contracts.storage import Condition
 from torc_core.errors import Invalid
+from torc_core.records.allocations import SCHEDULERS, ScheduledComputeNode
 from torc_core.records.record import RECORDS, Record
 from torc_core.records.resources import ComputeNode, Job, WorkflowAction
 from torc_core.service.state import WorkflowState
 from torc_core.service.turn import Turn, of_workflow, with_ids
 
 _MOST_ID = 2**63
-SCHEDULERS = "slurm_schedulers local_schedulers"
+_SCHEDULERS = " ".join(kind.PLURAL for kind in SCHEDULERS.values())
 IN_JSON: dict[type[Record], tuple[tuple[str, str, str], ...]] = {
-    Job: (("schedule_compute_nodes", "scheduler_id", SCHEDULERS),),
-    WorkflowAction: (("action_config", "scheduler_id", SCHEDULERS),),
+    Job: (("schedule_compute_nodes", "scheduler_id", _SCHEDULERS),),
+    WorkflowAction: (("action_config", "scheduler_id", _SCHEDULERS),),
+    ScheduledComputeNode: (("request", "scheduler_id", _SCHEDULERS),),
     ComputeNode: (("scheduler", "scheduler_id", "scheduled_compute_nodes"),),
 }
 """Ids inside JSON fields, by kind: field, member, and the kinds of records that it may be the id of."""

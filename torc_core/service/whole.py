@@ -11,19 +11,16 @@ from functools import lru_cache
 from typing import Any
 
 from torc_core.records import kinds  # noqa: F401  (declares the records)
+from torc_core.records.allocations import SCHEDULERS, LocalScheduler, ScheduledComputeNode
 from torc_core.records.answers import NewWorkflow
 from torc_core.records.record import RECORDS, WorkflowPart
-from torc_core.records.resources import ComputeNode, Job, SlurmScheduler, WorkflowAction
+from torc_core.records.resources import SlurmScheduler
 
-_LOOSE = {
-    "compute_node_id": ComputeNode.PLURAL, "executed_by": ComputeNode.PLURAL,
-    "scheduler_config_id": SlurmScheduler.PLURAL,
+POSITIONS = {
+    SlurmScheduler.PLURAL: "scheduler", LocalScheduler.PLURAL: "local_scheduler",
+    ScheduledComputeNode.PLURAL: "scheduled_compute_node",
 }  # fmt: skip
-"""Fields that hold an id which nobody checks, in any kind."""
-SCHEDULERS = {"slurm": "slurm_schedulers", "local": "local_schedulers"}
-"""The kind of scheduler that ``scheduler_id`` means beside each ``scheduler_type``."""
-POSITIONS = {"slurm_schedulers": "scheduler", "local_schedulers": "local_scheduler"}
-"""What a position in their lists is called where an id would be ``scheduler_id``."""
+"""What a position in their lists is called where an id would be ``scheduler_id``, or could be of several kinds."""
 _JOB_NAME = re.compile(r"#job-(@?[0-9]+)")
 POSITION_MARK = "@"
 """Stands before a number after ``#job-`` that is a position."""
@@ -47,21 +44,26 @@ def _parents(kind: type[WorkflowPart]) -> set[str]:
 
 
 def references(kind: type[WorkflowPart]) -> dict[str, str]:
-    """Return the fields that hold ids (or lists of them) with the plural name of what they mean."""
+    """Return the fields that hold ids (or lists of them) with the plural name of what they mean.
+
+    It is several names where an id may be of several kinds, the one that plain positions mean first.
+    """
     return _references(kind.PLURAL)
 
 
 @lru_cache(maxsize=64)
 def _references(plural: str) -> dict[str, str]:
     kind = parts()[plural]
-    found = {f.name: f.links or f.refers for f in kind.FIELDS.values() if f.links or f.refers}
-    found |= {name: other for name, other in _LOOSE.items() if name in kind.FIELDS}
-    if kind is Job:
-        found["scheduler_id"] = SlurmScheduler.PLURAL
-    if kind is WorkflowAction:
-        found["job_ids"] = Job.PLURAL
-    del found["workflow_id"]
-    return found
+    named = {f.name: f.links or f.refers or f.mentions for f in kind.FIELDS.values()}
+    return {name: plurals for name, plurals in named.items() if plurals and name != "workflow_id"}
+
+
+def meant(plurals: str, scheduler_type: Any) -> list[str]:
+    """Return which of the kinds an id can be of beside a ``scheduler_type``, likeliest first; None does not tell."""
+    several = plurals.split()
+    if len(several) > 1 and isinstance(scheduler_type, str) and scheduler_type in SCHEDULERS:
+        return [SCHEDULERS[scheduler_type].PLURAL]
+    return several
 
 
 def renamed_jobs(value: Any, rename: Callable[[str], str | None]) -> Any:

@@ -24,22 +24,29 @@ def by_position(exported):
     kinds = parts()
     places = {plural: {item["id"]: at for at, item in enumerate(exported[plural])} for plural in kinds}
 
-    def placed(plural, value):
-        return [places[plural][id] for id in value] if isinstance(value, list) else places[plural].get(value, value)
+    def placed(plurals, value, scheduler_type=None):
+        if isinstance(value, list):
+            return [places[plurals][id] for id in value]
+        is_local = scheduler_type == "local" and "local_schedulers" in plurals
+        return places["local_schedulers" if is_local else plurals.split()[0]].get(value, value)
 
     made = {"workflow": {k: v for k, v in exported["workflow"].items() if k != "id"}}
     for plural, kind in kinds.items():
         fields = references(kind)
         made[plural] = [
             {
-                name: placed(fields[name], value) if name in fields else value
+                name: placed(fields[name], value, item.get("scheduler_type")) if name in fields else value
                 for name, value in item.items()
                 if name not in ("id", "workflow_id")
             }
             for item in exported[plural]
         ]
         for item in made[plural]:
-            config = item.get("action_config")
-            if isinstance(config, dict) and "scheduler_id" in config:
-                config["scheduler_id"] = placed("slurm_schedulers", config["scheduler_id"])
+            for config in (item.get("action_config"), item.get("request")):
+                if isinstance(config, dict) and "scheduler_id" in config:
+                    config["scheduler_id"] = placed(
+                        "slurm_schedulers local_schedulers", config["scheduler_id"], config["scheduler_type"]
+                    )
+            if isinstance(item.get("scheduler"), dict):
+                item["scheduler"]["scheduler_id"] = placed("scheduled_compute_nodes", item["scheduler"]["scheduler_id"])
     return made

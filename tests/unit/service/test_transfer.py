@@ -193,6 +193,22 @@ def test_an_action_that_was_carried_out_at_the_moment_of_a_move_is_lost_and_give
     assert (action.executed, action.executed_by, node.is_active) == (True, node.id, False)
 
 
+def test_results_without_a_runner_get_none_from_the_one_that_stands_for_all(other):
+    first, second = OLDER["results"]
+    id, _ = bring_in(other, {**OLDER, "results": [first, {**second, "compute_node_id": 0}]})
+    [runner] = other.each(ComputeNode, id)
+    found = {result.run_id: result.compute_node_id for result in other.each(Result, id, all_runs=True)}
+    assert found == {2: runner.id, 1: 0}
+
+
+def test_a_position_is_of_a_list_that_the_field_can_mean(other):
+    for position in ({"local_scheduler": 1}, {"scheduled_compute_node": 0}, {"local_scheduler": 0, "scheduler": 0}):
+        jobs = {"name": ["a"], "command": ["true"], "scheduler_id": [position]}
+        new = a.NewWorkflow(workflow={"name": "w", "user": "ada"}, local_schedulers=[{"name": "l"}], jobs=jobs)
+        with pytest.raises(Invalid, match="scheduler_id: position"):
+            other.create_whole_workflow(new)
+
+
 def test_results_and_events_can_be_left_out(service, other):
     exported = document(service, finished(service))
     id, _ = bring_in(other, exported, with_results=False, with_events=False)
@@ -282,6 +298,7 @@ def test_an_export_of_the_original_is_read(other):
         ({"jobs": [{"id": 1, "name": "a", "command": "b"}, {"id": 1, "name": "c", "command": "b"}]}, "the same id"),
         ({"jobs": [{"id": 1, "name": "a"}], "results": [], "workflow_actions": []}, "command"),
         ({"results": [{"id": 1, "job_id": 9, "run_id": 1}]}, "no jobs 9"),
+        ({"scheduled_compute_nodes": [{"id": 1, "scheduler_type": [], "scheduler_config_id": 5}]}, "scheduler_type"),
     ],
 )
 def test_a_document_that_is_wrong_stores_nothing(other, change, said):

@@ -10,7 +10,8 @@ class NewWorkflow(Value):
     ``jobs`` holds one list per field of Job, all equally long; a field that is left out has its default in every job.
     ``resource_requirements_id`` -1 stands for the workflow's ``default`` record; requirements of that name say what it
     holds. Actions may carry ``scheduler`` (``local_scheduler``) in their ``action_config``, jobs in their
-    ``schedule_compute_nodes``: the position of a Slurm (local) scheduler. ``#job-@N`` in entities names the job at N.
+    ``schedule_compute_nodes``: the position of a Slurm (local) scheduler. Fields that may name either kind hold the
+    position of a Slurm one, or ``{local_scheduler: N}``. ``#job-@N`` in entities names the job at N.
 
     ``as_is`` takes over what a service decides otherwise: statuses, attempts, the run id, what actions have done.
     """
