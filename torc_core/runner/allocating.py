@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from torc_core.errors import TorcError
+from torc_core.errors import TorcError, Unavailable
 from torc_core.records.actions import ActionRunStatus
 from torc_core.records.allocations import ScheduledComputeNode
 from torc_core.records.answers.actions import ActionReport
@@ -73,6 +73,9 @@ class Allocator:
                     requests.ask(executor, config, settings)
                     done += 1
                     report(ActionReport(action_run_id=run, status=ActionRunStatus.RUNNING, done=done))
+        except Unavailable as exc:  # which is not the action's fault
+            report(ActionReport(action_run_id=run, status=ActionRunStatus.LOST, done=done, reason=str(exc)))
+            return
         except Exception as exc:  # noqa: BLE001  (the thread's only way to say it)
             said = str(exc) if isinstance(exc, TorcError) else f"{type(exc).__name__}: {exc}"
             report(ActionReport(action_run_id=run, status=ActionRunStatus.FAILED, done=done, reason=said))

@@ -103,7 +103,7 @@ class _Opener:
                 if remote is not None:
                     is_replaced = found.record is not None and found.record.in_memory  # with every snapshot
                     self._file = None if is_replaced else _identity(self._path)
-                    return Seat(remote, remote.close)
+                    return Seat(remote, remote.close, retire=remote.retire)
                 if ended.wait(approach.pause_s):
                     raise Unavailable(f"the service of {self._path} was closed")
         except OSError as exc:

@@ -27,6 +27,7 @@ class Seat(NamedTuple):
     service: Service
     leave: Callable[[], None]
     ownership: Ownership | None = None
+    retire: Callable[[], None] | None = None  # leaves it to other threads to end the calls that they have begun
 
 
 class _Watch:
@@ -184,7 +185,7 @@ class FailoverService(Service):
             if not self._closed.is_set():
                 self._follow(watch)
                 watch.notify()
-        seat.leave()
+        (seat.retire or seat.leave)()
 
 
 class _LastingEvents(a.EventStream):

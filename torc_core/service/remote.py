@@ -65,12 +65,22 @@ class RemoteService(FarService):
 
     def close(self) -> None:
         """End all connections; calls that wait for an answer are Unavailable."""
-        self._closed.set()
-        FORK_GUARD.remove(self)
         with self._lock:
-            left = [*self._idle, *self._busy]
-            self._idle.clear()
-        for frames in left:
+            busy = list(self._busy)
+        self.retire()
+        FORK_GUARD.remove(self)
+        for frames in busy:
+            frames.close()
+
+    def retire(self) -> None:
+        """Begin no more calls; those under way have their answer still, which an owner that ends sends first."""
+        self._closed.set()
+        with self._lock:
+            idle, self._idle = self._idle, []
+            is_over = not self._busy
+        if is_over:
+            FORK_GUARD.remove(self)
+        for frames in idle:
             frames.close()
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
@@ -141,11 +151,14 @@ class RemoteService(FarService):
             if not self._closed.is_set():
                 self._idle.append(frames)
                 return
-        frames.close()
+        self._drop(frames)
 
     def _drop(self, frames: Frames) -> None:
         with self._lock:
             self._busy.discard(frames)
+            is_over = self._closed.is_set() and not self._busy
+        if is_over:
+            FORK_GUARD.remove(self)
         frames.close()
 
     def _forked(self) -> None:

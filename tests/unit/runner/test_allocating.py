@@ -262,3 +262,18 @@ def test_an_interrupt_leaves_the_record_of_what_may_have_been_had(scene, monkeyp
         requests.ask(Batch(), {"scheduler_type": "slurm"}, {})
     [record] = nodes(scene)
     assert (record.status, record.process is None) == ("pending", False)
+
+
+def test_a_service_that_is_away_gives_the_action_back_with_what_was_had(scene, monkeypatch):
+    create, count = scene.service.create, []
+
+    def away(record):
+        count.append(record)
+        if len(count) == 2:
+            raise Unavailable("the server is away")
+        return create(record)
+
+    monkeypatch.setattr(scene.service, "create", away)
+    said, reports = carry_out(scene, num_allocations=3)
+    assert said == [("running", 1), ("lost", 1)]
+    assert reports[-1].reason == "the server is away"

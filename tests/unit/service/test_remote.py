@@ -191,6 +191,30 @@ def test_an_interrupted_call_does_not_spoil_the_next_answer(remote, service):
     assert remote.ping().status == "small"
 
 
+def test_retiring_lets_calls_end_that_were_begun_and_begins_no_more(remote, service):
+    """One thread has heard that the owner ends; another's answer is still on its way."""
+    may_end, has_begun = threading.Event(), threading.Event()
+    create, made = service.create, []
+
+    def slow(record):
+        has_begun.set()
+        may_end.wait(20)
+        return create(record)
+
+    service.create = slow
+    thread = threading.Thread(target=lambda: made.append(remote.create(Workflow(name="w", user="me"))))
+    thread.start()
+    assert has_begun.wait(20)
+    remote.retire()
+    with pytest.raises(Unavailable) as caught:
+        remote.ping()
+    assert caught.value.details["outcome"] == "not sent"
+    may_end.set()
+    thread.join(20)
+    assert [record.id for record in made] == [1]
+    assert (remote._idle, remote._busy) == ([], set())
+
+
 def test_closing_ends_calls_that_wait(remote, service):
     failures = []
 

@@ -284,3 +284,14 @@ def test_an_owner_that_was_replaced_does_not_close_the_storage(tmp_path):
     assert small.closed == 0
     assert small.abandoned
     assert owner.exists()
+
+
+def test_a_seat_that_is_left_for_another_is_retired_not_closed(over):
+    """Other threads may wait there for answers that are on their way."""
+    gone, there, told = Failing("not sent"), SmallService(), []
+    row = Row(gone, there)
+    service = FailoverService(lambda ended: row.sit(ended)._replace(retire=lambda: told.append(row.found)))
+    service.ping()
+    assert (told, row.left) == ([1], [])
+    service.close()
+    assert (told, row.left) == ([1], [there])
