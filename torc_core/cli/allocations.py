@@ -28,6 +28,17 @@ def unended(service: Service, workflow_id: int) -> list[ScheduledComputeNode]:
     return [node for status in UNENDED for node in service.each(ScheduledComputeNode, workflow_id, status=status)]
 
 
+def handle_of(node: ScheduledComputeNode) -> Handle | None:
+    """Return what the executor knows an allocation by; None while it has not answered."""
+    known = node.handle or (str(node.scheduler_id) if node.scheduler_id else "")
+    return Handle(node.scheduler_type, known) if known else None
+
+
+def known_as(node: ScheduledComputeNode) -> str:
+    """Return what people know an allocation by outside of torc, its number if it has one; "" while it is asked for."""
+    return str(node.scheduler_id or node.handle or "")
+
+
 def find_over(
     host: PluginHost, service: Service, workflow_id: int, warn: Callable[[str], None]
 ) -> list[ScheduledComputeNode]:
@@ -51,7 +62,8 @@ def _over(
     try:
         with allocating(host, scheduler_type) as executor:
             is_local = executor.capabilities.runs_locally
-            asked = {_handle(node): node for node in nodes if node.handle or (node.scheduler_id and not is_local)}
+            handles = [(handle_of(node), node) for node in nodes if node.handle or not is_local]
+            asked = {handle: node for handle, node in handles if handle is not None}
             seen = executor.poll(list(asked)) if asked else {}
             found = [
                 node
@@ -73,8 +85,8 @@ def _is_over(state: str, *, may_lag: bool) -> bool:
 
 def _is_abandoned(node: ScheduledComputeNode) -> bool:
     """Whether somebody was killed while asking for an allocation, of which nothing has come up since."""
-    is_known = bool(node.handle or node.scheduler_id)
-    return not is_known and node.status == "pending" and node.process is not None and is_dead(node.process)
+    is_asking = handle_of(node) is None and node.status == "pending"
+    return is_asking and node.process is not None and is_dead(node.process)
 
 
 def told_allocation(node: ScheduledComputeNode) -> str:
@@ -96,7 +108,3 @@ def _is_as_before(service: Service, node: ScheduledComputeNode) -> bool:
         return service.get(ScheduledComputeNode, node.id).status == node.status
     except NotFound:
         return False
-
-
-def _handle(node: ScheduledComputeNode) -> Handle:
-    return Handle(node.scheduler_type, node.handle or str(node.scheduler_id))

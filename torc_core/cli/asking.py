@@ -63,15 +63,16 @@ class Asking:
     def _requests(self) -> Iterator[NodeRequests]:
         """Give what asks, with the environment by which workers find the service."""
         from torc_core.cli.logins import token_for_jobs, trusted
+        from torc_core.cli.opening import database_for_jobs
         from torc_core.runner.environment import run_environment, worker_environment
         from torc_core.runner.node_requests import NodeRequests
-        from torc_core.service.databases import database_of
 
         app = self._app
         workflow = self._service.get(Workflow, self._id)
-        path = None if app.api_url else database_of(app.database).path
-        database = "" if app.api_url else app.database if path is None else str(path.absolute())
-        with token_for_jobs(app, self._service, self._id, "workers that were asked for by hand") as token:
+        with (
+            token_for_jobs(app, self._service, self._id, "workers that were asked for by hand") as token,
+            database_for_jobs(app, self._service) as database,
+        ):
             base, _ = run_environment(
                 os.environ, self._id, workflow.run_id, self._output_dir, str(Path.cwd()), app.api_url,
                 workflow.submission_directory, "", database, token,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from torc_core.cli.allocated_jobs import list_jobs
+from torc_core.cli.allocations import known_as
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.fields import Shown
 from torc_core.cli.kinds import create_command, group_of
@@ -90,7 +91,7 @@ ALLOCATIONS = Shown(
     ScheduledComputeNode,
     {
         "ID": "id",
-        "Scheduler ID": lambda n: n.scheduler_id or n.handle or "",
+        "Scheduler ID": known_as,
          "Config ID": "scheduler_config_id", "Type": "scheduler_type",
         "Status": "status",
     },

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torc_core.cli.allocations import known_as
 from torc_core.cli.app import App, pass_app
 from torc_core.cli.asking import Asking
 from torc_core.cli.choosing import Wanted, request_options
@@ -55,7 +56,7 @@ def schedule_nodes(
 
     chosen, service = pick(app, workflow_id), app.service()
     before = service.get_workflow_status(chosen)
-    refuse_in_vain(before)
+    _refuse_in_vain(before)
     warn_of_folder(app, service, chosen)
     request = wanted.request(service, chosen)
     asking = Asking(app, chosen, output_dir)
@@ -63,7 +64,7 @@ def schedule_nodes(
     foreseen = _foreseen(service, before)
     answer = _SUPPRESS if suppress_actions else _decide(app, foreseen, no_prompts=no_prompts)
     if answer:
-        refuse_in_vain(begin(app, service, before, force=force))
+        _refuse_in_vain(begin(app, service, before, force=force))
         if not suppress_actions and not foreseen:  # its first jobs may have brought some
             answer = _decide(app, _foreseen(service, before), no_prompts=no_prompts)
     if not answer:
@@ -73,7 +74,7 @@ def schedule_nodes(
     return 0
 
 
-def refuse_in_vain(summary: StatusSummary) -> None:
+def _refuse_in_vain(summary: StatusSummary) -> None:
     """Raise Invalid for a workflow in which runners would find nothing to do."""
     from torc_core.cli.running import refuse_unrunnable
 
@@ -118,8 +119,7 @@ def _ask(app: App, asking: Asking, request: dict[str, Any], foreseen: list[Workf
     def tell(node: ScheduledComputeNode) -> None:
         made.append(node)
         if not app.wants_json:
-            known = node.scheduler_id or node.handle
-            echo(f"Allocation {node.id} asked of {node.scheduler_type}, which knows it as {known}")
+            echo(f"Allocation {node.id} asked of {node.scheduler_type}, which knows it as {known_as(node)}")
         if foreseen is not None and len(made) == 1:
             _suppress(app, service, workflow_id, foreseen, suppressed)
 

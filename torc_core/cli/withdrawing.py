@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from torc_core.cli.allocations import unended
+from torc_core.cli.allocations import handle_of, known_as, unended
 from torc_core.contracts.executor import Handle
 from torc_core.contracts.provider import told
 from torc_core.errors import NotFound, TorcError
@@ -30,7 +30,7 @@ class Left(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        listed = ", ".join(_known_as(node) for node in self.nodes)
+        listed = ", ".join(known_as(node) or f"allocation {node.id}" for node in self.nodes)
         return f"{self.nodes[0].scheduler_type} {listed} ({self.reason})"
 
 
@@ -71,9 +71,9 @@ def withdraw(host: PluginHost, service: Service, workflow_id: int) -> Withdrawal
     unanswered: dict[str, list[ScheduledComputeNode]] = {}
     asked: dict[str, dict[Handle, ScheduledComputeNode]] = {}
     for node in unended(service, workflow_id):
-        known = node.handle or (str(node.scheduler_id) if node.scheduler_id else "")
-        if known:
-            asked.setdefault(node.scheduler_type, {})[Handle(node.scheduler_type, known)] = node
+        handle = handle_of(node)
+        if handle is not None:
+            asked.setdefault(node.scheduler_type, {})[handle] = node
         else:
             unanswered.setdefault(node.scheduler_type, []).append(node)
     for scheduler_type, nodes in asked.items():
@@ -111,8 +111,3 @@ def _withdraw(
     except Exception as exc:  # noqa: BLE001 - a third party's executor
         reason = told(exc)
     return taken, Left([asked[handle] for handle in unsure], reason)
-
-
-def _known_as(node: ScheduledComputeNode) -> str:
-    """Return what people know an allocation by, outside of torc if they can."""
-    return str(node.scheduler_id or node.handle or f"allocation {node.id}")

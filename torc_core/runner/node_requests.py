@@ -93,7 +93,7 @@ class NodeRequests:
         except Exception:  # after an interrupt it may have been had all the same
             self._forget(record)
             raise
-        known = {"scheduler_id": number_of(handle), "handle": handle.id, "process": None}
+        known = {"scheduler_id": _number(handle), "handle": handle.id, "process": None}
         try:
             return service.update(ScheduledComputeNode, record.id, known)
         except NotFound as exc:
@@ -139,7 +139,7 @@ def node_variable(record: ScheduledComputeNode) -> tuple[str, str]:
     return NODE_VARIABLE, f"{record.scheduler_type}:{record.id}:{record.scheduler_config_id}"
 
 
-def number_of(handle: Handle) -> int:
+def _number(handle: Handle) -> int:
     """Return the number by which a batch system (here: the machine) knows what was asked for, 0 without one."""
     digits = re.match(r"\d{1,18}", handle.id)
     return int(digits[0]) if digits else 0
